@@ -1,23 +1,28 @@
 //! Signature transparency log with Rekor's v1 and v2 APIs.
-#![allow(clippy::todo, missing_docs)]
-use std::sync::Arc;
-pub mod v1 {
-    use super::Arc;
-    /// The engine's head signer: signed note with origin `host - tree_id`, name `host`.
-    pub fn head_signer(host: &str, tree_id: i64, signer: keys::Signer) -> Arc<dyn tlog::HeadSigner> { todo!() }
-    pub struct Config { pub host: String, pub tree_id: i64, /** bytes, default 32 MiB */ pub max_body: usize }
-    pub struct Deps { pub log: tlog::Log, pub signer: keys::Signer, pub registry: prometheus::Registry }
-    /// Routes /api/v1/log….
-    pub fn build(config: Config, deps: Deps) -> axum::Router { todo!() }
-}
-pub mod v2 {
-    use super::Arc;
-    /// Origin and name = `host`.
-    pub fn head_signer(host: &str, signer: keys::Signer) -> Arc<dyn tlog::HeadSigner> { todo!() }
-    /// 32-byte log ID (checkpoint key ID).
-    pub fn log_id(host: &str, key: &pki::key::PublicKey) -> [u8; 32] { todo!() }
-    pub struct Config { pub host: String, /** bytes, default 4 MiB */ pub max_body: usize }
-    pub struct Deps { pub log: tlog::Log, pub signer: keys::Signer, pub registry: prometheus::Registry }
-    /// Routes /api/v2/log/entries, /api/v2/checkpoint, /api/v2/tile/…, /checkpoint, /tile/….
-    pub fn build(config: Config, deps: Deps) -> axum::Router { todo!() }
+//!
+//! Both APIs are routers over one log engine ([`tlog::Log`]), each over a tree of its own, because
+//! their canonical bodies differ. A request becomes a type at the edge (`kinds` for v1,
+//! `v2::request` for v2), its signatures are verified, its canonical body is appended, and the
+//! answer is sent only for a committed leaf. Root, size, proof and checkpoint of one answer come
+//! from one tree head.
+
+mod head;
+mod json;
+mod kinds;
+pub mod limits;
+mod metrics;
+pub mod v1;
+pub mod v2;
+mod work;
+
+pub use json::JsonError;
+pub use kinds::{CanonicalEntry, EntryError, parse_v1_entry};
+pub use v2::parse_v2_entry;
+
+/// What of a request's value an error message repeats.
+fn echo(value: &str) -> String {
+    match value.char_indices().nth(limits::ECHO) {
+        Some((end, _)) => format!("{}…", &value[..end]),
+        None => value.to_owned(),
+    }
 }

@@ -1,45 +1,32 @@
-//! C2SP signed notes, checkpoints and (later) cosignatures. Pure.
-#![allow(clippy::todo, missing_docs)]
+//! C2SP signed notes, checkpoints and the key IDs in their signature lines. Pure: no cryptography
+//! beyond SHA-256, signatures are checked by whoever has the keys.
+//!
+//! A checkpoint in a signed note, its text (what is signed) ending above the blank line:
+//!
+//! ```text
+//! log.example.com                                  origin
+//! 4026479                                          tree size
+//! 5iaX4xK6PMnp4ZFTP4iywMcwLgaTjzgRTkrTOUFIrfY=      root hash
+//!
+//! — log.example.com 09OnDHwVrKeX…                  name, base64 of hint (4 bytes) and signature
+//! — witness.example.org Z/euoAAAAAB…
+//! ```
+//!
+//! [`SignedNote`] takes the note apart, [`Checkpoint`] its text, [`key_id_ed25519`] and its
+//! neighbors tell whose signature a line is.
 
-pub type KeyId = [u8; 32];
-pub type Hint = [u8; 4];
-/// SHA-256(name LF 0x01 key); first 4 bytes are the hint.
-pub fn key_id_ed25519(name: &str, key: &[u8; 32]) -> KeyId { todo!() }
-/// SHA-256(DER SPKI).
-pub fn key_id_ecdsa(spki_der: &[u8]) -> KeyId { todo!() }
-/// SHA-256(name LF 0xff "PKIX-RSA-PKCS#1v1.5" SPKI).
-pub fn key_id_rsa(name: &str, spki_der: &[u8]) -> KeyId { todo!() }
-/// static-ct-api: SHA-256(name LF 0x05 logID).
-pub fn key_id_rfc6962(name: &str, log_id: &[u8; 32]) -> KeyId { todo!() }
-pub fn hint(id: &KeyId) -> Hint { [id[0], id[1], id[2], id[3]] }
+mod checkpoint;
+mod error;
+mod key_id;
+pub mod limits;
+mod name;
+mod signed;
 
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SignatureLine { pub name: String, pub hint: Hint, pub signature: Vec<u8> }
-
-/// Text (ends with LF) and its signature lines. Limits: 1 MiB text... see `limits`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SignedNote { text: String, signatures: Vec<SignatureLine> }
-impl SignedNote {
-    pub fn new(text: String, signatures: Vec<SignatureLine>) -> Result<Self, NoteError> { todo!() }
-    pub fn parse(note: &str) -> Result<Self, NoteError> { todo!() }
-    /// What is signed: the text with its last LF, without the blank line.
-    pub fn text(&self) -> &str { &self.text }
-    pub fn signatures(&self) -> &[SignatureLine] { &self.signatures }
-    pub fn push(&mut self, line: SignatureLine) { self.signatures.push(line) }
-    /// Signatures by this name and hint.
-    pub fn by<'a>(&'a self, name: &'a str, hint: Hint) -> impl Iterator<Item = &'a [u8]> + 'a { self.signatures.iter().filter(move |s| s.name == name && s.hint == hint).map(|s| s.signature.as_slice()) }
-}
-impl std::fmt::Display for SignedNote { fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result { todo!() } }
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum NoteError { #[error("TODO")] Todo }
-
-/// Checkpoint body: origin, size, root, extension lines.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Checkpoint { pub origin: String, pub size: u64, pub root: [u8; 32], pub extensions: Vec<String> }
-impl Checkpoint {
-    pub fn parse(text: &str) -> Result<Self, NoteError> { todo!() }
-    /// The text to sign (ends with LF).
-    pub fn to_text(&self) -> String { todo!() }
-}
-/// Checks an origin: non-empty, no white space, no '+'.  (v1 origins `host - 123` are only for the body, names never.)
-pub fn check_name(name: &str) -> Result<(), NoteError> { todo!() }
+pub use checkpoint::Checkpoint;
+pub use error::NoteError;
+pub use key_id::{
+    Hint, KeyId, hint, key_id_cosignature_ed25519, key_id_ecdsa, key_id_ed25519, key_id_rfc6962,
+    key_id_rsa,
+};
+pub use name::check_name;
+pub use signed::{SignatureLine, SignedNote};

@@ -1,2 +1,27 @@
-//! TODO
-fn main(){}
+//! The program: composition and nothing else.
+
+mod cli;
+mod commands;
+mod exit;
+mod instance;
+mod trust_files;
+mod up;
+
+use clap::Parser;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let cli = cli::Cli::parse();
+    exit::code(run(cli))
+}
+
+fn run(cli: cli::Cli) -> Result<exit::Outcome, exit::Failure> {
+    match cli.command {
+        cli::Command::Up(args) => up::run(args),
+        cli::Command::Token(args) => commands::token::run(args),
+        cli::Command::Sign(args) => commands::sign::run_sign(args),
+        cli::Command::Attest(args) => commands::sign::run_attest(args),
+        cli::Command::Verify(args) => commands::verify::run(args),
+        cli::Command::Trust(cli::TrustCommand::Export(args)) => commands::trust::export(args),
+    }
+}

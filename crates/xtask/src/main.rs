@@ -1,2 +1,54 @@
-//! TODO
-fn main(){}
+//! `cargo xtask`: everything that checks or measures the project.
+#![allow(clippy::print_stdout, clippy::print_stderr)]
+
+mod bench;
+mod e2e;
+mod shell;
+mod test;
+mod tidy;
+mod tools;
+
+use clap::{Parser, Subcommand};
+use std::process::ExitCode;
+
+#[derive(Parser)]
+#[command(name = "cargo xtask", about = "Checks and measures the project")]
+struct Cli {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Everything a change must pass: formatting, lints, tidiness, tests, real clients
+    Test,
+    /// The rules that a compiler does not check: pure crates stay pure
+    Tidy,
+    /// Real clients sign and verify against a freshly started instance
+    E2e,
+    /// Measurements
+    #[command(subcommand)]
+    Bench(Bench),
+}
+
+#[derive(Subcommand)]
+enum Bench {
+    /// From `up` on an empty folder to a verified signature; idle memory; size of the program
+    FirstSignature,
+}
+
+fn main() -> ExitCode {
+    let done = match Cli::parse().task {
+        Task::Test => test::run(),
+        Task::Tidy => tidy::run(),
+        Task::E2e => e2e::run(),
+        Task::Bench(Bench::FirstSignature) => bench::first_signature::run(),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("\nxtask: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

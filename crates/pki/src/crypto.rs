@@ -1,0 +1,164 @@
+//! Every call into a cryptographic library, so that another backend can take its place.
+//!
+//! aws-lc-rs hashes and verifies; Ed25519ph, which it lacks, comes from ed25519-dalek.
+use crate::algorithm::{HashAlgorithm, KeyKind, Scheme};
+use aws_lc_rs::digest::{self, Digest};
+use aws_lc_rs::signature::{self, ParsedPublicKey, UnparsedPublicKey, VerificationAlgorithm};
+use ed25519_dalek::VerifyingKey;
+use sha2::digest::consts::U64;
+use sha2::digest::{FixedOutput, HashMarker, Output, OutputSizeUser, Update};
+use std::fmt;
+use std::sync::Arc;
+
+/// A signature or key that did not check out. Backends give no reason, and none would help an attacker less.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Refused;
+
+/// Hashes `data`.
+pub(crate) fn digest(hash: HashAlgorithm, data: &[u8]) -> Vec<u8> {
+    digest::digest(backend_hash(hash), data).as_ref().to_vec()
+}
+
+/// Hashes `data` with SHA-256.
+pub(crate) fn sha256(data: &[u8]) -> [u8; 32] {
+    let mut out = [0; 32];
+    out.copy_from_slice(digest::digest(&digest::SHA256, data).as_ref());
+    out
+}
+
+/// Hashes `data` with SHA-1: names keys (RFC 5280 section 4.2.1.2), secures nothing.
+pub(crate) fn sha1_for_names(data: &[u8]) -> [u8; 20] {
+    let mut out = [0; 20];
+    out.copy_from_slice(digest::digest(&digest::SHA1_FOR_LEGACY_USE_ONLY, data).as_ref());
+    out
+}
+
+/// A public key as the backend holds it, parsed once for the scheme it is used with most.
+#[derive(Clone)]
+pub(crate) struct VerifyKey {
+    /// subjectPublicKey bits: EC point, RSAPublicKey, or 32 bytes.
+    raw: Vec<u8>,
+    usual: Option<(Scheme, Arc<ParsedPublicKey>)>,
+}
+
+impl VerifyKey {
+    /// Checks an EC point against its curve (also not infinity). RSA and Ed25519 keys were checked by the caller.
+    pub(crate) fn new(kind: KeyKind, usual: Scheme, raw: &[u8]) -> Result<Self, Refused> {
+        let parsed = backend_scheme(usual).and_then(|algorithm| ParsedPublicKey::new(algorithm, raw).ok());
+        let is_ec = matches!(kind, KeyKind::EcdsaP256 | KeyKind::EcdsaP384 | KeyKind::EcdsaP521);
+        if is_ec && parsed.is_none() {
+            return Err(Refused);
+        }
+        Ok(Self { raw: raw.to_vec(), usual: parsed.map(|key| (usual, Arc::new(key))) })
+    }
+
+    pub(crate) fn raw(&self) -> &[u8] {
+        &self.raw
+    }
+
+    /// Verifies over a message.
+    pub(crate) fn verify(&self, scheme: Scheme, message: &[u8], signature: &[u8]) -> Result<(), Refused> {
+        if scheme == Scheme::Ed25519ph {
+            return self.verify_digest(scheme, &digest(HashAlgorithm::Sha512, message), signature);
+        }
+        match (&self.usual, backend_scheme(scheme)) {
+            (Some((usual, key)), _) if *usual == scheme => key.verify_sig(message, signature).map_err(|_| Refused),
+            (_, Some(algorithm)) => {
+                UnparsedPublicKey::new(algorithm, &self.raw).verify(message, signature).map_err(|_| Refused)
+            }
+            (_, None) => Err(Refused),
+        }
+    }
+
+    /// Verifies over a digest whose length the caller checked.
+    pub(crate) fn verify_digest(&self, scheme: Scheme, digest: &[u8], signature: &[u8]) -> Result<(), Refused> {
+        if scheme == Scheme::Ed25519ph {
+            return self.verify_ed25519ph(digest, signature);
+        }
+        let hash = scheme.hash().ok_or(Refused)?;
+        let digest = Digest::import_less_safe(digest, backend_hash(hash)).map_err(|_| Refused)?;
+        match (&self.usual, backend_scheme(scheme)) {
+            (Some((usual, key)), _) if *usual == scheme => key.verify_digest_sig(&digest, signature).map_err(|_| Refused),
+            (_, Some(algorithm)) => {
+                UnparsedPublicKey::new(algorithm, &self.raw).verify_digest(&digest, signature).map_err(|_| Refused)
+            }
+            (_, None) => Err(Refused),
+        }
+    }
+
+    fn verify_ed25519ph(&self, digest: &[u8], signature: &[u8]) -> Result<(), Refused> {
+        let key = self.ed25519()?;
+        let digest = Prehashed(digest.try_into().map_err(|_| Refused)?);
+        let signature = ed25519_dalek::Signature::from_slice(signature).map_err(|_| Refused)?;
+        // Strict also refuses keys and commitments of small order, for which one signature fits many messages.
+        key.verify_prehashed_strict(digest, None, &signature).map_err(|_| Refused)
+    }
+
+    /// Tells whether an Ed25519 key is no point at all or one of small order, for which anyone can sign.
+    pub(crate) fn ed25519_is_weak(&self) -> bool {
+        self.ed25519().is_ok_and(|key| key.is_weak())
+    }
+
+    fn ed25519(&self) -> Result<VerifyingKey, Refused> {
+        let bytes: &[u8; 32] = self.raw.as_slice().try_into().map_err(|_| Refused)?;
+        VerifyingKey::from_bytes(bytes).map_err(|_| Refused)
+    }
+}
+
+impl fmt::Debug for VerifyKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("VerifyKey").finish_non_exhaustive()
+    }
+}
+
+fn backend_hash(hash: HashAlgorithm) -> &'static digest::Algorithm {
+    match hash {
+        HashAlgorithm::Sha256 => &digest::SHA256,
+        HashAlgorithm::Sha384 => &digest::SHA384,
+        HashAlgorithm::Sha512 => &digest::SHA512,
+    }
+}
+
+fn backend_scheme(scheme: Scheme) -> Option<&'static dyn VerificationAlgorithm> {
+    Some(match scheme {
+        Scheme::EcdsaP256Sha256 => &signature::ECDSA_P256_SHA256_ASN1,
+        Scheme::EcdsaP256Sha384 => &signature::ECDSA_P256_SHA384_ASN1,
+        Scheme::EcdsaP256Sha512 => &signature::ECDSA_P256_SHA512_ASN1,
+        Scheme::EcdsaP384Sha256 => &signature::ECDSA_P384_SHA256_ASN1,
+        Scheme::EcdsaP384Sha384 => &signature::ECDSA_P384_SHA384_ASN1,
+        Scheme::EcdsaP384Sha512 => &signature::ECDSA_P384_SHA512_ASN1,
+        Scheme::EcdsaP521Sha256 => &signature::ECDSA_P521_SHA256_ASN1,
+        Scheme::EcdsaP521Sha384 => &signature::ECDSA_P521_SHA384_ASN1,
+        Scheme::EcdsaP521Sha512 => &signature::ECDSA_P521_SHA512_ASN1,
+        Scheme::RsaPkcs1Sha256 => &signature::RSA_PKCS1_2048_8192_SHA256,
+        Scheme::RsaPkcs1Sha384 => &signature::RSA_PKCS1_2048_8192_SHA384,
+        Scheme::RsaPkcs1Sha512 => &signature::RSA_PKCS1_2048_8192_SHA512,
+        Scheme::RsaPssSha256 => &signature::RSA_PSS_2048_8192_SHA256,
+        Scheme::RsaPssSha384 => &signature::RSA_PSS_2048_8192_SHA384,
+        Scheme::RsaPssSha512 => &signature::RSA_PSS_2048_8192_SHA512,
+        Scheme::Ed25519 => &signature::ED25519,
+        Scheme::Ed25519ph => return None,
+    })
+}
+
+/// A SHA-512 digest posing as a hasher that has just read the message, which is what ed25519-dalek asks for.
+#[derive(Clone)]
+struct Prehashed([u8; 64]);
+
+impl Default for Prehashed {
+    fn default() -> Self {
+        Self([0; 64])
+    }
+}
+impl HashMarker for Prehashed {}
+impl OutputSizeUser for Prehashed {
+    type OutputSize = U64;
+}
+impl Update for Prehashed {
+    fn update(&mut self, _data: &[u8]) {}
+}
+impl FixedOutput for Prehashed {
+    fn finalize_into(self, out: &mut Output<Self>) {
+        out.copy_from_slice(&self.0);
+    }
+}

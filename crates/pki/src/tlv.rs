@@ -1,0 +1,123 @@
+//! DER as bytes: where the parts of a SEQUENCE lie, and editing an extension list without re-encoding the rest.
+use crate::oid;
+use const_oid::ObjectIdentifier;
+use der::{Decode, Encode, Header, Length, Reader, SliceReader, Tag, TagNumber};
+use std::ops::Range;
+
+/// `[3] EXPLICIT`, the extensions of a TBSCertificate.
+const EXTENSIONS_TAG: Tag = Tag::ContextSpecific { constructed: true, number: TagNumber::N3 };
+
+/// Finds the byte ranges of the elements inside one constructed element, which must fill `der` exactly.
+pub(crate) fn children(der: &[u8], tag: Tag) -> der::Result<Vec<Range<usize>>> {
+    let mut reader = SliceReader::new(der)?;
+    Header::decode(&mut reader)?.tag.assert_eq(tag)?;
+    reader_matches_header(der, reader.position())?;
+    let mut ranges = Vec::new();
+    while !reader.is_finished() {
+        let start = usize::try_from(reader.position())?;
+        reader.tlv_bytes()?;
+        ranges.push(start..usize::try_from(reader.position())?);
+    }
+    Ok(ranges)
+}
+
+/// Refuses trailing or missing bytes after the outer element.
+fn reader_matches_header(der: &[u8], body: Length) -> der::Result<()> {
+    let header = Header::decode(&mut SliceReader::new(der)?)?;
+    let have = Length::try_from(der.len())?;
+    if (body + header.length)? == have { Ok(()) } else { Err(der::ErrorKind::Length { tag: header.tag }.into()) }
+}
+
+/// Encodes an element from its tag and content.
+pub(crate) fn wrap(tag: Tag, content: &[u8]) -> der::Result<Vec<u8>> {
+    let header = Header::new(tag, Length::try_from(content.len())?)?;
+    let mut out = Vec::with_capacity(content.len() + 6);
+    header.encode_to_vec(&mut out)?;
+    out.extend_from_slice(content);
+    Ok(out)
+}
+
+/// Copies a TBSCertificate, dropping the extensions that `keep` refuses and appending `append` (a whole Extension).
+///
+/// Works on the bytes: everything else stays as it was, so that the result is what was signed or will be signed,
+/// whatever an encoder would make of it. An extension list that becomes empty is left out (RFC 5280 wants at least one).
+pub(crate) fn edit_extensions(
+    tbs: &[u8],
+    keep: impl Fn(&ObjectIdentifier) -> bool,
+    append: Option<&[u8]>,
+) -> der::Result<Vec<u8>> {
+    let mut body = Vec::with_capacity(tbs.len() + append.map_or(0, <[u8]>::len));
+    let mut extensions = Vec::new();
+    for range in children(tbs, Tag::Sequence)? {
+        let part = &tbs[range];
+        if first_tag(part)? == EXTENSIONS_TAG {
+            extensions = kept_extensions(part, &keep)?;
+        } else {
+            body.extend_from_slice(part);
+        }
+    }
+    extensions.extend_from_slice(append.unwrap_or_default());
+    if !extensions.is_empty() {
+        body.extend(wrap(EXTENSIONS_TAG, &wrap(Tag::Sequence, &extensions)?)?);
+    }
+    wrap(Tag::Sequence, &body)
+}
+
+fn kept_extensions(explicit: &[u8], keep: &impl Fn(&ObjectIdentifier) -> bool) -> der::Result<Vec<u8>> {
+    let mut kept = Vec::with_capacity(explicit.len());
+    for list in children(explicit, EXTENSIONS_TAG)? {
+        let list = &explicit[list];
+        for range in children(list, Tag::Sequence)? {
+            let extension = &list[range];
+            if keep(&extension_oid(extension)?) {
+                kept.extend_from_slice(extension);
+            }
+        }
+    }
+    Ok(kept)
+}
+
+fn extension_oid(extension: &[u8]) -> der::Result<ObjectIdentifier> {
+    let mut reader = SliceReader::new(extension)?;
+    Header::decode(&mut reader)?;
+    ObjectIdentifier::decode(&mut reader)
+}
+
+/// Tells whether an extension belongs to certificate transparency and is no part of what a log signs (RFC 6962 section 3.2).
+pub(crate) fn is_transparency(id: &ObjectIdentifier) -> bool {
+    *id == oid::POISON || *id == oid::SCT_LIST
+}
+
+/// Reads the tag of an encoded element.
+pub(crate) fn first_tag(der: &[u8]) -> der::Result<Tag> {
+    SliceReader::new(der)?.peek_tag()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn children_refuses_trailing_bytes() {
+        assert_eq!(children(&[0x30, 0x02, 0x05, 0x00], Tag::Sequence), Ok(vec![2..4]));
+        assert!(children(&[0x30, 0x02, 0x05, 0x00, 0x00], Tag::Sequence).is_err());
+        assert!(children(&[0x30, 0x03, 0x05, 0x00], Tag::Sequence).is_err());
+    }
+
+    #[test]
+    fn an_emptied_extension_list_is_left_out() {
+        // SEQUENCE { NULL, [3] { SEQUENCE { SEQUENCE { OID 1.2.3, OCTET STRING } } } }
+        let tbs = [0x30, 0x0e, 0x05, 0x00, 0xa3, 0x0a, 0x30, 0x08, 0x30, 0x06, 0x06, 0x02, 0x2a, 0x03, 0x04, 0x00];
+        assert_eq!(edit_extensions(&tbs, |_| true, None).unwrap(), tbs);
+        assert_eq!(edit_extensions(&tbs, |_| false, None).unwrap(), [0x30, 0x02, 0x05, 0x00]);
+    }
+
+    proptest! {
+        #[test]
+        fn random_bytes_never_panic(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+            let _ = children(&bytes, Tag::Sequence);
+            let _ = edit_extensions(&bytes, |_| true, None);
+        }
+    }
+}

@@ -1,0 +1,254 @@
+//! The command line.
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+/// Your own Sigstore in one program.
+#[derive(Debug, Parser)]
+#[command(
+    name = "sigstead",
+    version,
+    max_term_width = 100,
+    arg_required_else_help = true
+)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run a whole Sigstore on this machine: CA, logs, timestamps, trust files, development issuer
+    #[command(
+        after_help = "Example:\n  sigstead up --data-dir ./sigstead-data --listen 127.0.0.1:8080"
+    )]
+    Up(UpArgs),
+    /// Get an identity token from the development issuer of `up`
+    #[command(
+        after_help = "Examples:\n  sigstead token --email you@example.com\n  sigstead token --claims github-claims.json"
+    )]
+    Token(TokenArgs),
+    /// Sign a file: certificate, signature, timestamp, log entry, all in one bundle
+    #[command(
+        after_help = "Example:\n  sigstead sign app.tar --bundle app.tar.sigstore.json --identity-token \"$(sigstead token --email you@example.com)\""
+    )]
+    Sign(SignArgs),
+    /// Sign a statement about a file (in-toto attestation)
+    #[command(
+        after_help = "Example:\n  sigstead attest app.tar --predicate sbom.json --type https://spdx.dev/Document --bundle app.tar.att.sigstore.json"
+    )]
+    Attest(AttestArgs),
+    /// Verify a bundle, offline: 0 verified, 1 not verified, 2 unreadable input
+    #[command(
+        after_help = "Examples:\n  sigstead verify --bundle app.tar.sigstore.json --certificate-identity you@example.com \\\n      --certificate-oidc-issuer http://127.0.0.1:8080/oidc app.tar\n  sigstead verify --bundle b.json --key cosign.pub --trusted-root root.json sha256:2cf24d..."
+    )]
+    Verify(VerifyArgs),
+    /// Trust files for clients
+    #[command(subcommand)]
+    Trust(TrustCommand),
+}
+
+/// Where an instance keeps its state.
+#[derive(Args, Debug)]
+pub(crate) struct DataArgs {
+    /// Folder of the instance's keys, log and trust files
+    #[arg(
+        long,
+        value_name = "D",
+        default_value = "./sigstead-data",
+        env = "SIGSTEAD_DATA_DIR"
+    )]
+    pub(crate) data_dir: PathBuf,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct UpArgs {
+    #[command(flatten)]
+    pub(crate) data: DataArgs,
+    /// Address to listen on
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8080")]
+    pub(crate) listen: SocketAddr,
+    /// Base URL that clients use; its host names the logs and cannot change later [default: http://LISTEN]
+    #[arg(long, value_name = "BASE")]
+    pub(crate) url: Option<String>,
+    /// Accept tokens of these issuers (Fulcio's issuer configuration, YAML or JSON) instead of the development issuer's
+    #[arg(long, value_name = "FILE")]
+    pub(crate) issuers: Option<PathBuf>,
+    /// Key type of a new CA
+    #[arg(long, value_name = "TYPE", default_value = "ecdsa-p384")]
+    pub(crate) ca_key_type: KeyType,
+    /// Serve Prometheus metrics on this address
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) admin_listen: Option<SocketAddr>,
+    /// Print the first screen as one line of JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Key types that every client accepts for a CA.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum KeyType {
+    EcdsaP256,
+    EcdsaP384,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct TokenArgs {
+    #[command(flatten)]
+    pub(crate) data: DataArgs,
+    #[command(flatten)]
+    pub(crate) who: TokenIdentity,
+}
+
+#[derive(Args, Debug)]
+#[group(required = true, multiple = false)]
+pub(crate) struct TokenIdentity {
+    /// E-mail address to put into the token
+    #[arg(long, value_name = "E")]
+    pub(crate) email: Option<String>,
+    /// JSON file of claims; GitHub's and GitLab's are recognized (`-` for standard input)
+    #[arg(long, value_name = "FILE")]
+    pub(crate) claims: Option<PathBuf>,
+}
+
+/// What signing needs besides the content.
+#[derive(Args, Debug)]
+pub(crate) struct SigningArgs {
+    #[command(flatten)]
+    pub(crate) data: DataArgs,
+    /// Where to write the bundle
+    #[arg(long, value_name = "OUT")]
+    pub(crate) bundle: PathBuf,
+    /// OIDC identity token, or a file that holds one
+    #[arg(
+        long,
+        value_name = "T",
+        env = "SIGSTORE_ID_TOKEN",
+        hide_env_values = true
+    )]
+    pub(crate) identity_token: Option<String>,
+    /// Signing config [default: the one in the data folder]
+    #[arg(long, value_name = "F")]
+    pub(crate) signing_config: Option<PathBuf>,
+    /// Trusted root to check the new bundle with [default: the one in the data folder]
+    #[arg(long, value_name = "F")]
+    pub(crate) trusted_root: Option<PathBuf>,
+    /// Log API to use [default: what the signing config selects]
+    #[arg(long, value_name = "1|2", value_parser = clap::value_parser!(u32).range(1..=2))]
+    pub(crate) rekor_version: Option<u32>,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct SignArgs {
+    /// File to sign
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
+    #[command(flatten)]
+    pub(crate) signing: SigningArgs,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct AttestArgs {
+    /// File that the statement is about
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
+    /// JSON file with the predicate
+    #[arg(long, value_name = "P")]
+    pub(crate) predicate: PathBuf,
+    /// Predicate type
+    #[arg(long = "type", value_name = "URI")]
+    pub(crate) predicate_type: String,
+    #[command(flatten)]
+    pub(crate) signing: SigningArgs,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct VerifyArgs {
+    /// File that was signed, or its digest as sha256:HEX
+    #[arg(value_name = "FILE|sha256:HEX")]
+    pub(crate) artifact: String,
+    #[command(flatten)]
+    pub(crate) data: DataArgs,
+    /// Bundle to verify
+    #[arg(long, value_name = "B")]
+    pub(crate) bundle: PathBuf,
+    #[command(flatten)]
+    pub(crate) identity: IdentityArgs,
+    #[command(flatten)]
+    pub(crate) issuer: IssuerArgs,
+    /// Public key (PEM) for bundles that were signed with a managed key
+    #[arg(long, value_name = "PEM", conflicts_with_all = ["certificate_identity", "certificate_identity_regexp", "certificate_oidc_issuer", "certificate_oidc_issuer_regexp"])]
+    pub(crate) key: Option<PathBuf>,
+    /// Trusted root [default: the one in the data folder]
+    #[arg(long, value_name = "F")]
+    pub(crate) trusted_root: Option<PathBuf>,
+    /// Print the report as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Args, Debug)]
+#[group(multiple = false)]
+pub(crate) struct IdentityArgs {
+    /// Identity that must have signed: e-mail address or URI
+    #[arg(long, value_name = "I")]
+    pub(crate) certificate_identity: Option<String>,
+    /// Regular expression that the whole identity must match
+    #[arg(long, value_name = "R")]
+    pub(crate) certificate_identity_regexp: Option<String>,
+}
+
+#[derive(Args, Debug)]
+#[group(multiple = false)]
+pub(crate) struct IssuerArgs {
+    /// OIDC issuer that must have vouched for the identity
+    #[arg(long, value_name = "U")]
+    pub(crate) certificate_oidc_issuer: Option<String>,
+    /// Regular expression that the whole OIDC issuer must match
+    #[arg(long, value_name = "R")]
+    pub(crate) certificate_oidc_issuer_regexp: Option<String>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum TrustCommand {
+    /// Write the trusted root and the signing configs into a folder
+    #[command(after_help = "Example:\n  sigstead trust export --out ./trust")]
+    Export(ExportArgs),
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct ExportArgs {
+    #[command(flatten)]
+    pub(crate) data: DataArgs,
+    /// Folder to write into
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: PathBuf,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn a_key_and_an_identity_exclude_each_other() {
+        let args = [
+            "sigstead",
+            "verify",
+            "--bundle",
+            "b",
+            "--key",
+            "k",
+            "--certificate-identity",
+            "i",
+            "f",
+        ];
+        assert!(Cli::try_parse_from(args).is_err());
+    }
+}

@@ -1,0 +1,7 @@
+//! The commands that end by themselves.
+
+pub(crate) mod input;
+pub(crate) mod sign;
+pub(crate) mod token;
+pub(crate) mod trust;
+pub(crate) mod verify;

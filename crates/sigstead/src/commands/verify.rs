@@ -1,0 +1,75 @@
+//! `sigstead verify`: offline, with a report of every step.
+
+use super::input::{MAX_JSON, Subject, load_trusted_root, read_limited};
+use crate::cli::VerifyArgs;
+use crate::exit::{Failure, Outcome};
+use anyhow::{Context, Result, bail};
+use clock::Clock;
+use formats::bundle::Bundle;
+use std::io::IsTerminal;
+use verifier::{Match, Policy, Report, Signer, TrustMaterial};
+
+pub(crate) fn run(args: VerifyArgs) -> Result<Outcome, Failure> {
+    let report = report(&args).map_err(Failure::Usage)?;
+    print(&report, args.json).map_err(Failure::Failed)?;
+    Ok(if report.verified {
+        Outcome::Success
+    } else {
+        Outcome::NotVerified
+    })
+}
+
+fn report(args: &VerifyArgs) -> Result<Report> {
+    let policy = Policy::new(signer(args)?);
+    let root = load_trusted_root(args.trusted_root.as_ref(), &args.data.data_dir)?;
+    let trust = TrustMaterial::new(&root).context("trusted root")?;
+    let bundle = Bundle::parse(&read_limited(&args.bundle, MAX_JSON)?)
+        .with_context(|| format!("{} is not a bundle", args.bundle.display()))?;
+    let subject = Subject::read(&args.artifact)?;
+    Ok(verifier::verify(
+        &bundle,
+        &subject.as_artifact(),
+        &trust,
+        &policy,
+        Clock::system().now(),
+    ))
+}
+
+fn signer(args: &VerifyArgs) -> Result<Signer> {
+    if let Some(path) = &args.key {
+        let pem = read_limited(path, MAX_JSON)?;
+        return Ok(Signer::Key(
+            String::from_utf8(pem).context("the key file is not PEM text")?,
+        ));
+    }
+    let identity = one_of(
+        &args.identity.certificate_identity,
+        &args.identity.certificate_identity_regexp,
+    );
+    let issuer = one_of(
+        &args.issuer.certificate_oidc_issuer,
+        &args.issuer.certificate_oidc_issuer_regexp,
+    );
+    match (identity, issuer) {
+        (Some(identity), Some(issuer)) => Ok(Signer::Identity { identity, issuer }),
+        _ => bail!(
+            "say who must have signed: --certificate-identity and --certificate-oidc-issuer \
+             (or their -regexp forms), or --key"
+        ),
+    }
+}
+
+fn one_of(exact: &Option<String>, regexp: &Option<String>) -> Option<Match> {
+    let exact = exact.clone().map(Match::Exact);
+    exact.or_else(|| regexp.clone().map(Match::Regexp))
+}
+
+#[allow(clippy::print_stdout)]
+fn print(report: &Report, json: bool) -> Result<()> {
+    if json {
+        println!("{}", serde_json::to_string_pretty(report)?);
+    } else {
+        print!("{}", report.to_text(std::io::stdout().is_terminal()));
+    }
+    Ok(())
+}

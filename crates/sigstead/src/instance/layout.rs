@@ -1,0 +1,138 @@
+//! Where things are in a data folder, and how they are written.
+
+use anyhow::{Context, Result, bail};
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io::Write;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// The paths of one data folder. A locked layout holds the folder until it is dropped.
+#[derive(Clone, Debug)]
+pub(crate) struct Layout {
+    root: PathBuf,
+    _lock: Option<Arc<File>>,
+}
+
+impl Layout {
+    /// Points at a folder to read public things from; takes no lock and creates nothing.
+    pub(crate) fn read_only(root: &Path) -> Self {
+        Self {
+            root: root.to_owned(),
+            _lock: None,
+        }
+    }
+
+    /// Creates the folder when it is missing (mode 0700) and locks it for this process.
+    pub(crate) fn lock(root: &Path) -> Result<Self> {
+        fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(root)
+            .with_context(|| {
+                format!(
+                    "cannot create the data folder {}; choose another --data-dir",
+                    root.display()
+                )
+            })?;
+        let root = root
+            .canonicalize()
+            .with_context(|| format!("cannot resolve {}", root.display()))?;
+        let path = root.join("lock");
+        let file = OpenOptions::new()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .mode(0o600)
+            .open(&path)
+            .with_context(|| format!("cannot open {}", path.display()))?;
+        match file.try_lock() {
+            Ok(()) => Ok(Self {
+                root,
+                _lock: Some(Arc::new(file)),
+            }),
+            Err(TryLockError::WouldBlock) => bail!(
+                "another process serves the data folder {}; stop it, or choose another --data-dir",
+                root.display()
+            ),
+            Err(TryLockError::Error(error)) => Err(error).with_context(|| {
+                format!(
+                    "cannot lock {}; is the file system a local one?",
+                    path.display()
+                )
+            }),
+        }
+    }
+
+    pub(crate) fn root(&self) -> &Path {
+        &self.root
+    }
+
+    pub(crate) fn keys(&self) -> PathBuf {
+        self.root.join("keys")
+    }
+
+    pub(crate) fn public(&self) -> PathBuf {
+        self.root.join("public")
+    }
+
+    pub(crate) fn trust(&self) -> PathBuf {
+        self.root.join("trust")
+    }
+
+    pub(crate) fn database(&self) -> PathBuf {
+        self.root.join("sigstead.db")
+    }
+
+    pub(crate) fn description(&self) -> PathBuf {
+        self.root.join("instance.json")
+    }
+}
+
+/// Replaces a file so that a reader sees the old or the new content, also after a crash.
+pub(crate) fn write_atomically(path: &Path, content: &[u8]) -> Result<()> {
+    let folder = path.parent().unwrap_or(Path::new("."));
+    fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
+    let name = path
+        .file_name()
+        .and_then(|name| name.to_str())
+        .unwrap_or("file");
+    let temporary = folder.join(format!(".{name}.{}", std::process::id()));
+    let written = File::create(&temporary)
+        .and_then(|mut file| file.write_all(content).and_then(|()| file.sync_all()))
+        .and_then(|()| fs::rename(&temporary, path))
+        .and_then(|()| File::open(folder)?.sync_all());
+    if written.is_err() {
+        // The temporary file is of no use to anyone; the error that matters is the first one.
+        let _ = fs::remove_file(&temporary);
+    }
+    written.with_context(|| format!("cannot write {}", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_second_process_does_not_get_the_folder() {
+        let folder = tempfile::tempdir().unwrap();
+        let first = Layout::lock(folder.path()).unwrap();
+        let refused = Layout::lock(folder.path()).unwrap_err().to_string();
+        assert!(
+            refused.contains("another process") && refused.contains("--data-dir"),
+            "{refused}"
+        );
+        drop(first);
+        Layout::lock(folder.path()).unwrap();
+    }
+
+    #[test]
+    fn an_atomic_write_leaves_no_temporary_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.json");
+        write_atomically(&path, b"1").unwrap();
+        write_atomically(&path, b"2").unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"2");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+}

@@ -1,0 +1,266 @@
+//! An instance: one data folder, its keys, its certificates, its identity. Made once and kept.
+//!
+//! Order of creation: keys, certificates, public halves, logs, and last of all `instance.json`. While that
+//! file is missing the folder is unfinished and creation may be repeated; once it is there, nothing is
+//! ever made anew: what is missing or does not match stops the start, because a log that silently gets
+//! a new key or starts again at zero would be a fork.
+
+mod chains;
+mod layout;
+mod public;
+
+pub(crate) use layout::{Layout, write_atomically};
+pub(crate) use public::PublicHalf;
+
+use anyhow::{Context, Result, bail};
+use clock::Clock;
+use keys::{Algorithm, KeyFolder, Purpose, Signer};
+use pki::cert::Certificate;
+use serde::{Deserialize, Serialize};
+
+/// What `instance.json` holds.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Description {
+    /// Version of the folder's layout.
+    pub(crate) format: u32,
+    /// Host that names the logs; part of every checkpoint, so it never changes.
+    pub(crate) host: String,
+    /// Base URL at the last start.
+    pub(crate) url: String,
+    /// When the instance was made, RFC 3339: start of validity of every key.
+    pub(crate) created: String,
+}
+
+const FORMAT: u32 = 1;
+
+/// The keys that stand behind the services of an instance.
+pub(crate) struct Signers {
+    pub(crate) issuing_ca: Signer,
+    pub(crate) ct_log: Signer,
+    pub(crate) rekor_v1: Signer,
+    pub(crate) rekor_v2: Signer,
+    pub(crate) tsa: Signer,
+    pub(crate) dev_issuer: Signer,
+}
+
+/// An opened instance.
+pub(crate) struct Instance {
+    pub(crate) layout: Layout,
+    pub(crate) public: PublicHalf,
+    pub(crate) signers: Signers,
+    /// True until [`Instance::finish`]: logs may be created.
+    pub(crate) unfinished: bool,
+}
+
+impl Instance {
+    /// Opens the instance in `layout`, or makes one for `url` when the folder has none.
+    pub(crate) async fn open_or_create(
+        layout: Layout,
+        url: &str,
+        host: &str,
+        ca: Algorithm,
+        clock: &Clock,
+    ) -> Result<Self> {
+        let folder = KeyFolder::open(layout.keys())?;
+        match load_description(&layout)? {
+            Some(description) => Self::open(layout, &folder, description, url, host),
+            None => Self::create(layout, &folder, url, host, ca, clock).await,
+        }
+    }
+
+    fn open(
+        layout: Layout,
+        folder: &KeyFolder,
+        mut description: Description,
+        url: &str,
+        host: &str,
+    ) -> Result<Self> {
+        if description.host != host {
+            bail!(
+                "{} belongs to host {:?}, which names its logs in every checkpoint; it cannot become {:?}. \
+                 Start with --url of the old host, or choose another --data-dir",
+                layout.root().display(),
+                description.host,
+                host
+            );
+        }
+        if description.url != url {
+            description.url = url.to_owned();
+            save_description(&layout, &description)?;
+        }
+        let signers = load_signers(folder)?;
+        let public = PublicHalf::load(&layout, &description)?;
+        check_match(&layout, &signers, &public)?;
+        Ok(Self {
+            layout,
+            public,
+            signers,
+            unfinished: false,
+        })
+    }
+
+    async fn create(
+        layout: Layout,
+        folder: &KeyFolder,
+        url: &str,
+        host: &str,
+        ca: Algorithm,
+        clock: &Clock,
+    ) -> Result<Self> {
+        // 1. Keys. An interrupted creation left some of them: they are kept.
+        let root = folder.load_or_create(Purpose::RootCa, ca)?.0;
+        let tsa_root = folder
+            .load_or_create(Purpose::TsaRoot, Algorithm::EcdsaP256)?
+            .0;
+        let tsa_intermediate = folder
+            .load_or_create(Purpose::TsaIntermediate, Algorithm::EcdsaP256)?
+            .0;
+        let signers = create_signers(folder, ca)?;
+        // 2. Certificates.
+        let created = chains::whole_second(clock.now());
+        let ca_chain = chains::ca_chain(&root, &signers.issuing_ca, created).await?;
+        let tsa_chain =
+            chains::tsa_chain(&tsa_root, &tsa_intermediate, &signers.tsa, created).await?;
+        // 3. Public halves, against which every later start is checked.
+        let public = PublicHalf {
+            url: url.to_owned(),
+            host: host.to_owned(),
+            created,
+            ca_chain,
+            tsa_chain,
+            ct_log: signers.ct_log.public_key().clone(),
+            rekor_v1: signers.rekor_v1.public_key().clone(),
+            rekor_v2: signers.rekor_v2.public_key().clone(),
+        };
+        public.save(&layout)?;
+        Ok(Self {
+            layout,
+            public,
+            signers,
+            unfinished: true,
+        })
+    }
+
+    /// Marks a new instance as complete, after its logs exist.
+    pub(crate) fn finish(&mut self) -> Result<()> {
+        if self.unfinished {
+            let description = Description {
+                format: FORMAT,
+                host: self.public.host.clone(),
+                url: self.public.url.clone(),
+                created: self.public.created_text()?,
+            };
+            save_description(&self.layout, &description)?;
+            self.unfinished = false;
+        }
+        Ok(())
+    }
+
+    /// Tree ID of the Rekor v1 log: 63 bits of its log ID, so that it needs no state of its own.
+    pub(crate) fn tree_id(&self) -> i64 {
+        let id = self.public.rekor_v1.key_id();
+        let bits = u64::from_be_bytes([id[0], id[1], id[2], id[3], id[4], id[5], id[6], id[7]]);
+        i64::try_from((bits >> 1).max(1)).unwrap_or(1)
+    }
+}
+
+/// Reads `instance.json`; `None` when the folder is new or was never finished.
+pub(crate) fn load_description(layout: &Layout) -> Result<Option<Description>> {
+    let path = layout.description();
+    let text = match std::fs::read_to_string(&path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(error).with_context(|| format!("cannot read {}", path.display())),
+    };
+    let description: Description = serde_json::from_str(&text).with_context(|| {
+        format!(
+            "{} is damaged; restore it from a backup of the data folder",
+            path.display()
+        )
+    })?;
+    if description.format != FORMAT {
+        bail!(
+            "{} has layout {}, this program reads layout {FORMAT}; use the release that wrote it",
+            layout.root().display(),
+            description.format
+        );
+    }
+    Ok(Some(description))
+}
+
+fn save_description(layout: &Layout, description: &Description) -> Result<()> {
+    let text = serde_json::to_string_pretty(description)? + "\n";
+    write_atomically(&layout.description(), text.as_bytes())
+}
+
+fn create_signers(folder: &KeyFolder, ca: Algorithm) -> Result<Signers> {
+    let make = |purpose, algorithm| {
+        folder
+            .load_or_create(purpose, algorithm)
+            .map(|(signer, _)| signer)
+    };
+    Ok(Signers {
+        issuing_ca: make(Purpose::IssuingCa, ca)?,
+        ct_log: make(Purpose::CtLog, Algorithm::EcdsaP256)?,
+        rekor_v1: make(Purpose::RekorV1, Algorithm::EcdsaP256)?,
+        // With ECDSA the log ID does not depend on the host name, and every client derives it alike.
+        rekor_v2: make(Purpose::RekorV2, Algorithm::EcdsaP256)?,
+        tsa: make(Purpose::Tsa, Algorithm::EcdsaP256)?,
+        // RS256, because cosign takes a token by value only when its header says so.
+        dev_issuer: make(Purpose::DevIssuer, Algorithm::Rsa2048)?,
+    })
+}
+
+fn load_signers(folder: &KeyFolder) -> Result<Signers> {
+    let load = |purpose| {
+        folder
+            .load(purpose)
+            .context("the instance was complete before: restore the key from a backup, or start anew in another --data-dir")
+    };
+    Ok(Signers {
+        issuing_ca: load(Purpose::IssuingCa)?,
+        ct_log: load(Purpose::CtLog)?,
+        rekor_v1: load(Purpose::RekorV1)?,
+        rekor_v2: load(Purpose::RekorV2)?,
+        tsa: load(Purpose::Tsa)?,
+        dev_issuer: load(Purpose::DevIssuer)?,
+    })
+}
+
+/// Compares every private key with the public half that was published for it.
+fn check_match(layout: &Layout, signers: &Signers, public: &PublicHalf) -> Result<()> {
+    let leaf = |chain: &[Certificate]| {
+        chain
+            .first()
+            .map(|certificate| certificate.public_key().clone())
+    };
+    let pairs = [
+        (&signers.issuing_ca, leaf(&public.ca_chain), "ca-chain.pem"),
+        (&signers.tsa, leaf(&public.tsa_chain), "tsa-chain.pem"),
+        (&signers.ct_log, Some(public.ct_log.clone()), "ct-log.pem"),
+        (
+            &signers.rekor_v1,
+            Some(public.rekor_v1.clone()),
+            "rekor-v1.pem",
+        ),
+        (
+            &signers.rekor_v2,
+            Some(public.rekor_v2.clone()),
+            "rekor-v2.pem",
+        ),
+    ];
+    for (signer, published, file) in pairs {
+        if published.as_ref() != Some(signer.public_key()) {
+            bail!(
+                "the key {} does not match {}: clients would refuse everything it signs. \
+                 Restore both from the same backup of the data folder",
+                layout
+                    .keys()
+                    .join(format!("{}.pem", signer.purpose().name()))
+                    .display(),
+                layout.public().join(file).display()
+            );
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,84 @@
+//! What an instance shows the world: chains and public keys. Enough to write every trust file.
+
+use super::{Description, Layout, write_atomically};
+use anyhow::{Context, Result};
+use pki::cert::Certificate;
+use pki::key::PublicKey;
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+
+/// The public half of an instance.
+#[derive(Clone, Debug)]
+pub(crate) struct PublicHalf {
+    pub(crate) url: String,
+    pub(crate) host: String,
+    pub(crate) created: OffsetDateTime,
+    /// Issuing CA first, root last.
+    pub(crate) ca_chain: Vec<Certificate>,
+    /// TSA certificate first, root last.
+    pub(crate) tsa_chain: Vec<Certificate>,
+    pub(crate) ct_log: PublicKey,
+    pub(crate) rekor_v1: PublicKey,
+    pub(crate) rekor_v2: PublicKey,
+}
+
+impl PublicHalf {
+    /// Reads the files that [`PublicHalf::save`] wrote.
+    pub(crate) fn load(layout: &Layout, description: &Description) -> Result<Self> {
+        let read = |file: &str| {
+            let path = layout.public().join(file);
+            std::fs::read_to_string(&path).with_context(|| {
+                format!(
+                    "cannot read {}; restore it from a backup of the data folder",
+                    path.display()
+                )
+            })
+        };
+        let chain = |file: &str| {
+            Certificate::parse_pem_chain(&read(file)?).with_context(|| {
+                format!("{file} is damaged; restore it from a backup of the data folder")
+            })
+        };
+        let key = |file: &str| {
+            PublicKey::parse_pem(&read(file)?).with_context(|| {
+                format!("{file} is damaged; restore it from a backup of the data folder")
+            })
+        };
+        Ok(Self {
+            url: description.url.clone(),
+            host: description.host.clone(),
+            created: OffsetDateTime::parse(&description.created, &Rfc3339)
+                .context("instance.json: `created` is not an RFC 3339 time")?,
+            ca_chain: chain("ca-chain.pem")?,
+            tsa_chain: chain("tsa-chain.pem")?,
+            ct_log: key("ct-log.pem")?,
+            rekor_v1: key("rekor-v1.pem")?,
+            rekor_v2: key("rekor-v2.pem")?,
+        })
+    }
+
+    /// Writes chains and keys as PEM files.
+    pub(super) fn save(&self, layout: &Layout) -> Result<()> {
+        let folder = layout.public();
+        for (file, chain) in [
+            ("ca-chain.pem", &self.ca_chain),
+            ("tsa-chain.pem", &self.tsa_chain),
+        ] {
+            let pem: String = chain.iter().map(Certificate::to_pem).collect();
+            write_atomically(&folder.join(file), pem.as_bytes())?;
+        }
+        for (file, key) in [
+            ("ct-log.pem", &self.ct_log),
+            ("rekor-v1.pem", &self.rekor_v1),
+            ("rekor-v2.pem", &self.rekor_v2),
+        ] {
+            write_atomically(&folder.join(file), key.to_pem().as_bytes())?;
+        }
+        Ok(())
+    }
+
+    /// The time of creation as trust files spell it.
+    pub(crate) fn created_text(&self) -> Result<String> {
+        Ok(self.created.format(&Rfc3339)?)
+    }
+}

@@ -1,0 +1,176 @@
+//! The files that make stock clients use this instance.
+
+use crate::instance::{PublicHalf, write_atomically};
+use anyhow::Result;
+use formats::bundle::{CertificateChain, LogId, RawBytes};
+use formats::trust::{
+    CLIENT_TRUST_CONFIG, CertificateAuthority, ClientTrustConfig, LogInstance, PublicKey,
+    SIGNING_CONFIG, Service, ServiceConfiguration, SigningConfig, Subject, TRUSTED_ROOT, TimeRange,
+    TrustedRoot,
+};
+use pki::cert::Certificate;
+use std::path::{Path, PathBuf};
+
+/// File names, as scripts know them.
+pub(crate) const TRUSTED_ROOT_FILE: &str = "trusted_root.json";
+/// Signing config that leads to the Rekor v1 log.
+pub(crate) const SIGNING_CONFIG_FILE: &str = "signing_config.json";
+/// Signing config that leads to the Rekor v2 log.
+pub(crate) const SIGNING_CONFIG_V2_FILE: &str = "signing_config_rekor_v2.json";
+/// Trusted root and signing config in one, for sigstore-python.
+pub(crate) const CLIENT_TRUST_FILE: &str = "client_trust_config.json";
+/// The same for the Rekor v2 log.
+pub(crate) const CLIENT_TRUST_V2_FILE: &str = "client_trust_config_rekor_v2.json";
+
+/// Writes every trust file into `folder` and returns their paths.
+///
+/// `oidc` is the development issuer's URL, when there is one.
+pub(crate) fn write(
+    public: &PublicHalf,
+    oidc: Option<&str>,
+    folder: &Path,
+) -> Result<Vec<PathBuf>> {
+    let root = trusted_root(public)?;
+    let v1 = signing_config(public, oidc, 1)?;
+    let v2 = signing_config(public, oidc, 2)?;
+    let files = [
+        (TRUSTED_ROOT_FILE, root.to_json()),
+        (SIGNING_CONFIG_FILE, v1.to_json()),
+        (SIGNING_CONFIG_V2_FILE, v2.to_json()),
+        (CLIENT_TRUST_FILE, client_trust(&root, v1)?),
+        (CLIENT_TRUST_V2_FILE, client_trust(&root, v2)?),
+    ];
+    let mut paths = Vec::new();
+    for (name, json) in files {
+        let path = folder.join(name);
+        write_atomically(&path, json.as_bytes())?;
+        paths.push(path);
+    }
+    Ok(paths)
+}
+
+/// The trusted root, in the v0.1 form that all clients read.
+pub(crate) fn trusted_root(public: &PublicHalf) -> Result<TrustedRoot> {
+    let start = public.created_text()?;
+    let v2_id = rekor::v2::log_id(&public.host, &public.rekor_v2);
+    Ok(TrustedRoot {
+        media_type: TRUSTED_ROOT.to_owned(),
+        tlogs: vec![
+            log(
+                &public.url,
+                &public.rekor_v1,
+                public.rekor_v1.key_id(),
+                &start,
+            ),
+            log(&public.url, &public.rekor_v2, v2_id, &start),
+        ],
+        certificate_authorities: vec![authority(&public.url, &public.ca_chain, &start)],
+        ctlogs: vec![log(
+            &format!("{}/ctlog", public.url),
+            &public.ct_log,
+            public.ct_log.key_id(),
+            &start,
+        )],
+        timestamp_authorities: vec![authority(&timestamp_url(public), &public.tsa_chain, &start)],
+    })
+}
+
+/// A signing config that names one log only: clients would otherwise mix versions or always take the newer.
+pub(crate) fn signing_config(
+    public: &PublicHalf,
+    oidc: Option<&str>,
+    rekor_version: u32,
+) -> Result<SigningConfig> {
+    let start = public.created_text()?;
+    let service = |url: String, major_api_version| Service {
+        url,
+        major_api_version,
+        valid_for: TimeRange {
+            start: Some(start.clone()),
+            end: None,
+        },
+        operator: public.host.clone(),
+    };
+    let any = || {
+        Some(ServiceConfiguration {
+            selector: "ANY".to_owned(),
+            count: None,
+        })
+    };
+    Ok(SigningConfig {
+        media_type: SIGNING_CONFIG.to_owned(),
+        ca_urls: vec![service(public.url.clone(), 1)],
+        oidc_urls: oidc
+            .map(|url| service(url.to_owned(), 1))
+            .into_iter()
+            .collect(),
+        rekor_tlog_urls: vec![service(public.url.clone(), rekor_version)],
+        rekor_tlog_config: any(),
+        tsa_urls: vec![service(timestamp_url(public), 1)],
+        tsa_config: any(),
+    })
+}
+
+fn client_trust(trusted_root: &TrustedRoot, signing_config: SigningConfig) -> Result<String> {
+    let config = ClientTrustConfig {
+        media_type: CLIENT_TRUST_CONFIG.to_owned(),
+        trusted_root: trusted_root.clone(),
+        signing_config,
+    };
+    Ok(serde_json::to_string_pretty(&config)? + "\n")
+}
+
+fn timestamp_url(public: &PublicHalf) -> String {
+    format!("{}/api/v1/timestamp", public.url)
+}
+
+fn log(url: &str, key: &pki::key::PublicKey, id: [u8; 32], start: &str) -> LogInstance {
+    LogInstance {
+        base_url: url.to_owned(),
+        hash_algorithm: "SHA2_256".to_owned(),
+        public_key: PublicKey {
+            raw_bytes: key.spki_der().to_vec().into(),
+            key_details: key
+                .key_details(key.default_scheme())
+                .unwrap_or_default()
+                .to_owned(),
+            valid_for: Some(TimeRange {
+                start: Some(start.to_owned()),
+                end: None,
+            }),
+        },
+        log_id: LogId {
+            key_id: id.to_vec().into(),
+        },
+        checkpoint_key_id: None,
+        operator: String::new(),
+    }
+}
+
+fn authority(uri: &str, chain: &[Certificate], start: &str) -> CertificateAuthority {
+    let top = chain.last();
+    CertificateAuthority {
+        subject: Subject {
+            organization: top
+                .and_then(Certificate::subject_organization)
+                .unwrap_or_default(),
+            common_name: top
+                .and_then(Certificate::subject_common_name)
+                .unwrap_or_default(),
+        },
+        uri: uri.to_owned(),
+        cert_chain: CertificateChain {
+            certificates: chain
+                .iter()
+                .map(|c| RawBytes {
+                    raw_bytes: c.der().to_vec().into(),
+                })
+                .collect(),
+        },
+        valid_for: TimeRange {
+            start: Some(start.to_owned()),
+            end: None,
+        },
+        operator: String::new(),
+    }
+}

@@ -1,0 +1,201 @@
+//! `sigstead up`: a whole Sigstore in one process.
+
+mod compose;
+mod screen;
+
+use crate::cli::{KeyType, UpArgs};
+use crate::exit::{Failure, Outcome};
+use crate::instance::{Instance, Layout};
+use crate::trust_files;
+use anyhow::{Context, Result, anyhow, bail};
+use clock::Clock;
+use compose::Services;
+use keys::Algorithm;
+use service::{listen, shutdown, telemetry};
+use std::net::SocketAddr;
+use url::Url;
+
+/// Fulcio's issuer configuration of the public instance has 40 KiB.
+const MAX_ISSUERS: u64 = 1 << 20;
+
+pub(crate) fn run(args: UpArgs) -> Result<Outcome, Failure> {
+    telemetry::init(telemetry::Form::Text, "warn,sigstead=info");
+    check_loopback(&args).map_err(Failure::Usage)?;
+    let (url, host) = base_url(&args).map_err(Failure::Usage)?;
+    // The first random bytes cost some 30 ms: get them while the database opens.
+    std::thread::spawn(keys::warm_randomness);
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(anyhow::Error::from)?;
+    runtime.block_on(up(args, url, host))?;
+    Ok(Outcome::Success)
+}
+
+async fn up(args: UpArgs, url: String, host: String) -> Result<()> {
+    // 1. The address first: a taken port must not cost a new data folder.
+    let listener = listen::bind(args.listen).await?;
+    let url = with_port(url, &args, listener.local_addr()?);
+    let admin = match args.admin_listen {
+        Some(address) => Some(listen::bind(address).await?),
+        None => None,
+    };
+    // 2. The instance: opened, or made when the folder is new.
+    let clock = Clock::system();
+    let layout = Layout::lock(&args.data.data_dir)?;
+    let issuers = match &args.issuers {
+        Some(path) => Some(issuers_text(path)?),
+        None => None,
+    };
+    let mut instance =
+        Instance::open_or_create(layout, &url, &host, algorithm(args.ca_key_type), &clock).await?;
+    // 3. The services, on one router.
+    let services = Services::build(&instance, issuers, &clock).await?;
+    instance.finish()?;
+    // 4. The files that clients need.
+    let folder = instance.layout.trust();
+    trust_files::write(&instance.public, services.dev_issuer.as_deref(), &folder)?;
+    // 5. Serve, check every role once, say so.
+    let (trigger, shutdown) = shutdown::pair();
+    tokio::spawn(trigger.on_signals());
+    if let Some(listener) = admin {
+        let router = service::health::metrics_router(services.registry.clone());
+        tokio::spawn(listen::serve(listener, router, shutdown.clone()));
+    }
+    let serving = tokio::spawn(listen::serve(listener, services.router.clone(), shutdown));
+    let failures = services.readiness.failures().await;
+    if !failures.is_empty() {
+        let reasons: Vec<String> = failures
+            .into_iter()
+            .map(|(role, reason)| format!("{role}: {reason}"))
+            .collect();
+        bail!("not ready: {}", reasons.join("; "));
+    }
+    screen::print(&instance, services.dev_issuer.as_deref(), args.json)?;
+    // 6. Finish what is in hand.
+    serving.await.context("the listener's task failed")??;
+    services.close().await;
+    Ok(())
+}
+
+/// With the development issuer on, anyone who reaches the address may be anyone: loopback only.
+fn check_loopback(args: &UpArgs) -> Result<()> {
+    if args.issuers.is_none() && !args.listen.ip().is_loopback() {
+        bail!(
+            "the development issuer vouches for anybody, so `up` listens on loopback only, not on {}. \
+             Use --listen 127.0.0.1:{}, or your own issuers with --issuers FILE",
+            args.listen.ip(),
+            args.listen.port()
+        );
+    }
+    Ok(())
+}
+
+/// The base URL without a trailing slash, and its host without brackets.
+fn base_url(args: &UpArgs) -> Result<(String, String)> {
+    let text = args
+        .url
+        .clone()
+        .unwrap_or_else(|| format!("http://{}", args.listen));
+    let url = Url::parse(&text).with_context(|| {
+        format!("--url {text} is not a URL; write it as https://sigstore.example.com")
+    })?;
+    if !matches!(url.scheme(), "http" | "https") {
+        bail!("--url {text}: clients need http or https");
+    }
+    if url.path() != "/"
+        || url.query().is_some()
+        || url.fragment().is_some()
+        || !url.username().is_empty()
+    {
+        bail!(
+            "--url {text} must be scheme, host and port alone: clients drop or refuse anything after them"
+        );
+    }
+    let host = url
+        .host_str()
+        .ok_or_else(|| anyhow!("--url {text} has no host"))?;
+    let host = host
+        .trim_start_matches('[')
+        .trim_end_matches(']')
+        .to_owned();
+    Ok((text.trim_end_matches('/').to_owned(), host))
+}
+
+/// Port 0 asks for any free port: the URL then names the one that was given.
+fn with_port(url: String, args: &UpArgs, bound: SocketAddr) -> String {
+    if args.url.is_none() {
+        format!("http://{bound}")
+    } else {
+        url
+    }
+}
+
+fn issuers_text(path: &std::path::Path) -> Result<String> {
+    let bytes = crate::commands::input::read_limited(path, MAX_ISSUERS)?;
+    String::from_utf8(bytes).with_context(|| format!("{} is not text", path.display()))
+}
+
+fn algorithm(key_type: KeyType) -> Algorithm {
+    match key_type {
+        KeyType::EcdsaP256 => Algorithm::EcdsaP256,
+        KeyType::EcdsaP384 => Algorithm::EcdsaP384,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::{Cli, Command};
+    use clap::Parser;
+
+    fn args(words: &[&str]) -> UpArgs {
+        let cli = Cli::try_parse_from(["sigstead", "up"].iter().chain(words)).unwrap();
+        match cli.command {
+            Command::Up(args) => args,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn the_development_issuer_is_refused_off_loopback() {
+        let error = check_loopback(&args(&["--listen", "0.0.0.0:8080"]))
+            .unwrap_err()
+            .to_string();
+        assert!(
+            error.contains("loopback") && error.contains("--issuers"),
+            "{error}"
+        );
+        assert!(check_loopback(&args(&["--listen", "[::1]:8080"])).is_ok());
+        assert!(
+            check_loopback(&args(&["--listen", "0.0.0.0:8080", "--issuers", "f.yaml"])).is_ok()
+        );
+    }
+
+    #[test]
+    fn the_host_comes_from_the_url_without_port_or_brackets() {
+        assert_eq!(
+            base_url(&args(&[])).unwrap(),
+            ("http://127.0.0.1:8080".into(), "127.0.0.1".into())
+        );
+        assert_eq!(
+            base_url(&args(&["--listen", "[::1]:9000"])).unwrap().1,
+            "::1"
+        );
+        let named = args(&["--url", "https://sigstore.example.com/"]);
+        assert_eq!(
+            base_url(&named).unwrap(),
+            (
+                "https://sigstore.example.com".into(),
+                "sigstore.example.com".into()
+            )
+        );
+    }
+
+    #[test]
+    fn a_path_in_the_url_is_refused_because_clients_would_lose_it() {
+        assert!(base_url(&args(&["--url", "https://example.com/sigstore"])).is_err());
+        assert!(base_url(&args(&["--url", "ftp://example.com"])).is_err());
+        assert!(base_url(&args(&["--url", "example.com"])).is_err());
+    }
+}

@@ -1,0 +1,289 @@
+//! The handle of a log: submissions go to its sequencer, reads go straight to the store.
+
+use crate::edge::{Edge, View, load};
+use crate::reader::Reader;
+use crate::sequencer::{Pending, Placed, Sequencer};
+use crate::store::{CommitError, KeyKind, Store, StoreError};
+use crate::{
+    AppendError, Entry, HeadSigner, Integrated, Limits, OpenError, ReadError, Submission, TreeHead,
+};
+use bytes::Bytes;
+use clock::Clock;
+use merkle::Hash;
+use merkle::tile::TileId;
+use std::collections::VecDeque;
+use std::sync::Arc;
+use tokio::sync::mpsc::error::TrySendError;
+use tokio::sync::{mpsc, oneshot, watch};
+
+/// A log that is open. Cheap to clone; the sequencer task ends with the last clone or with [`Log::close`].
+#[derive(Clone)]
+pub struct Log {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    reader: Arc<Reader>,
+    max_entry: usize,
+    queue: mpsc::Sender<Pending>,
+    view: watch::Receiver<Arc<View>>,
+    closing: watch::Sender<bool>,
+    finished: watch::Receiver<()>,
+}
+
+impl Log {
+    /// Opens the log `name` in the store; when it does not exist and `create` is true, signs and stores the empty head.
+    /// Verifies that the stored right edge gives the stored root. Starts the sequencer task.
+    pub async fn open(
+        store: Arc<dyn Store>,
+        name: &str,
+        signer: Arc<dyn HeadSigner>,
+        clock: Clock,
+        limits: Limits,
+        create: bool,
+    ) -> Result<Self, OpenError> {
+        let head = match store.head(name).await? {
+            Some(head) => head,
+            None if create => self::create(&*store, name, &*signer, &clock).await?,
+            None => return Err(OpenError::Missing(name.to_owned())),
+        };
+        let view = Arc::new(load(&*store, name, head).await?);
+        Ok(Self::start(
+            Reader::new(store, name),
+            view,
+            signer,
+            clock,
+            limits,
+        ))
+    }
+
+    fn start(
+        reader: Reader,
+        view: Arc<View>,
+        signer: Arc<dyn HeadSigner>,
+        clock: Clock,
+        limits: Limits,
+    ) -> Self {
+        let reader = Arc::new(reader);
+        let max_entry = limits.max_entry;
+        let (queue, submissions) = mpsc::channel(limits.pool.max(1));
+        let (published, newest) = watch::channel(view.clone());
+        let (closing, close) = watch::channel(false);
+        let (finish, finished) = watch::channel(());
+        let sequencer = Sequencer {
+            reader: reader.clone(),
+            signer,
+            clock,
+            limits,
+            queue: submissions,
+            waiting: VecDeque::new(),
+            view: Some(view),
+            published,
+            closing: close,
+            _finished: finish,
+        };
+        tokio::spawn(sequencer.run());
+        Self {
+            inner: Arc::new(Inner {
+                reader,
+                max_entry,
+                queue,
+                view: newest,
+                closing,
+                finished,
+            }),
+        }
+    }
+
+    /// The name that the log has in its store.
+    pub fn name(&self) -> &str {
+        self.inner.reader.log()
+    }
+
+    /// Waits until the submission is committed (or found to be a duplicate) and proves it.
+    ///
+    /// Dropping the future does not take the submission back.
+    pub async fn append(&self, submission: Submission) -> Result<Integrated, AppendError> {
+        let (have, max) = (
+            submission.leaf.len() + submission.extra.len(),
+            self.inner.max_entry,
+        );
+        if have > max {
+            return Err(AppendError::TooLarge { have, max });
+        }
+        if *self.inner.closing.borrow() {
+            return Err(AppendError::Closed);
+        }
+        let place = self
+            .inner
+            .queue
+            .try_reserve()
+            .map_err(|error| match error {
+                TrySendError::Full(()) => AppendError::PoolFull,
+                TrySendError::Closed(()) => AppendError::Closed,
+            })?;
+        let (reply, placed) = oneshot::channel();
+        let leaf_hash = merkle::leaf_hash(&submission.leaf);
+        place.send(Pending {
+            submission: submission.clone(),
+            leaf_hash,
+            reply,
+            attempts: 0,
+        });
+        let placed = placed.await.map_err(|_| AppendError::Closed)??;
+        // Proved here and not in the sequencer, which goes on with the next batch.
+        let read_back = |error: ReadError| {
+            AppendError::Unavailable(format!(
+                "the entry is stored and could not be read back: {error}"
+            ))
+        };
+        self.integrated(placed, submission).await.map_err(read_back)
+    }
+
+    async fn integrated(
+        &self,
+        placed: Placed,
+        submission: Submission,
+    ) -> Result<Integrated, ReadError> {
+        let Placed {
+            index,
+            time_ms,
+            view,
+            duplicate,
+        } = placed;
+        let reader = &self.inner.reader;
+        let proof = reader.inclusion_proof(&view, index, view.head.size).await?;
+        // The first copy of a duplicate may differ in its leaf (CT: another timestamp), so it is read.
+        let entry = match duplicate {
+            true => reader
+                .entry(&view, index)
+                .await?
+                .ok_or(ReadError::OutOfRange {
+                    index,
+                    size: view.head.size,
+                })?,
+            false => Entry {
+                index,
+                leaf: submission.leaf,
+                extra: submission.extra,
+                time_ms,
+            },
+        };
+        Ok(Integrated {
+            entry,
+            head: view.head.clone(),
+            proof,
+            duplicate,
+        })
+    }
+
+    /// The newest committed head, without waiting.
+    pub fn head(&self) -> Arc<TreeHead> {
+        self.inner.view.borrow().head.clone()
+    }
+
+    /// An entry of the newest head, `None` at or behind its size.
+    pub async fn entry(&self, index: u64) -> Result<Option<Entry>, ReadError> {
+        self.inner.reader.entry(&self.view(), index).await
+    }
+
+    /// Entries `[start, end)` of the newest head, ascending from `start` without a gap.
+    ///
+    /// Answers fewer, but at least one if there is one, at [`crate::MAX_READ_ENTRIES`] or [`crate::MAX_READ_BYTES`].
+    pub async fn entries(&self, start: u64, end: u64) -> Result<Vec<Entry>, ReadError> {
+        self.inner.reader.entries(&self.view(), start, end).await
+    }
+
+    /// The index of the first entry with this leaf hash.
+    pub async fn find_leaf(&self, leaf_hash: &Hash) -> Result<Option<u64>, ReadError> {
+        self.inner
+            .reader
+            .find(&self.view(), KeyKind::Leaf, leaf_hash)
+            .await
+    }
+
+    /// The index of the entry with this identity.
+    pub async fn find_identity(&self, identity: &Hash) -> Result<Option<u64>, ReadError> {
+        self.inner
+            .reader
+            .find(&self.view(), KeyKind::Identity, identity)
+            .await
+    }
+
+    /// Proves the entry `index` in the tree of `size` leaves, `index` < `size` ≤ head.
+    pub async fn inclusion_proof(&self, index: u64, size: u64) -> Result<Vec<Hash>, ReadError> {
+        self.inner
+            .reader
+            .inclusion_proof(&self.view(), index, size)
+            .await
+    }
+
+    /// Proves that the tree of `size2` leaves begins with that of `size1`, `size1` ≤ `size2` ≤ head.
+    /// Empty when `size1` is 0 or `size2`.
+    pub async fn consistency_proof(&self, size1: u64, size2: u64) -> Result<Vec<Hash>, ReadError> {
+        self.inner
+            .reader
+            .consistency_proof(&self.view(), size1, size2)
+            .await
+    }
+
+    /// Root of the tree of `size` leaves (size ≤ head).
+    pub async fn root_at(&self, size: u64) -> Result<Hash, ReadError> {
+        self.inner.reader.root_at(&self.view(), size).await
+    }
+
+    /// Tile bytes (width × 32), None when the committed tree has no such tile or width.
+    pub async fn tile(
+        &self,
+        level: u8,
+        index: u64,
+        width: u16,
+    ) -> Result<Option<Bytes>, ReadError> {
+        self.inner
+            .reader
+            .tile_bytes(&self.view(), TileId { level, index }, width)
+            .await
+    }
+
+    /// C2SP entry bundle: u16-prefixed leaves. None when not there.
+    pub async fn bundle(&self, index: u64, width: u16) -> Result<Option<Bytes>, ReadError> {
+        self.inner.reader.bundle(&self.view(), index, width).await
+    }
+
+    /// Stops taking submissions, finishes the batch in hand and what is in the pool. Idempotent.
+    pub async fn close(&self) {
+        self.inner.closing.send_replace(true);
+        // Nothing is ever sent: the error says that the task dropped its end.
+        let _ = self.inner.finished.clone().changed().await;
+    }
+
+    fn view(&self) -> Arc<View> {
+        self.inner.view.borrow().clone()
+    }
+}
+
+/// Signs and stores the head of the empty tree; when another process was first, takes its head.
+async fn create(
+    store: &dyn Store,
+    name: &str,
+    signer: &dyn HeadSigner,
+    clock: &Clock,
+) -> Result<TreeHead, OpenError> {
+    let root = Edge::empty().root();
+    let time_ms = clock.unix_millis();
+    let checkpoint = signer.sign_head(0, &root, time_ms).await?;
+    let head = TreeHead {
+        size: 0,
+        root,
+        time_ms,
+        checkpoint,
+    };
+    match store.create(name, &head).await {
+        Ok(()) => Ok(head),
+        Err(CommitError::Conflict) => store
+            .head(name)
+            .await?
+            .ok_or_else(|| OpenError::Missing(name.to_owned())),
+        Err(error) => Err(StoreError::Unavailable(error.to_string()).into()),
+    }
+}

@@ -1,0 +1,437 @@
+//! The one task that appends to a log.
+//!
+//! It takes what is waiting, looks for duplicates, integrates the rest in memory, signs the new head, and commits head
+//! and batch together; the next batch gathers meanwhile, so there is no timer. Only a committed head is published
+//! (invariant 3) and only a committed entry is answered (invariant 4).
+//!
+//! What a commit can come to:
+//!
+//! | Store says | Stored | Then |
+//! |---|---|---|
+//! | ok | all | publish, answer |
+//! | conflict | nothing | reload the edge, look for duplicates again, try again |
+//! | failed | nothing | answer "unavailable"; the next batch starts from the same head |
+//! | unknown | all or nothing | reload the edge; answer if our batch is there, else as for conflict |
+//!
+//! While an outcome is unknown there is no view to sign from (invariant 5): `view` is `None` until the store answers.
+
+use crate::edge::{Changes, View, load};
+use crate::reader::Reader;
+use crate::store::{BatchRow, Commit, CommitError, KeyKind};
+use crate::{AppendError, HeadSigner, Limits, OpenError, Submission, TreeHead, batch};
+use clock::Clock;
+use merkle::Hash;
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+use tokio::sync::{mpsc, oneshot, watch};
+
+/// How often one submission is tried again after other writers were first. Each time some other writer went on, so
+/// this many in a row mean that there are far too many writers.
+const MAX_ATTEMPTS: u8 = 32;
+
+/// A submission in the pool, and who waits for it.
+pub(crate) struct Pending {
+    pub(crate) submission: Submission,
+    pub(crate) leaf_hash: Hash,
+    pub(crate) reply: oneshot::Sender<Result<Placed, AppendError>>,
+    pub(crate) attempts: u8,
+}
+
+/// Where a submission is in the log, and the view that its proof is to come from.
+pub(crate) struct Placed {
+    pub(crate) index: u64,
+    /// Of the batch; for a duplicate that of the first copy is in the store.
+    pub(crate) time_ms: i64,
+    pub(crate) view: Arc<View>,
+    pub(crate) duplicate: bool,
+}
+
+/// The state of the task; see the module.
+pub(crate) struct Sequencer {
+    pub(crate) reader: Arc<Reader>,
+    pub(crate) signer: Arc<dyn HeadSigner>,
+    pub(crate) clock: Clock,
+    pub(crate) limits: Limits,
+    pub(crate) queue: mpsc::Receiver<Pending>,
+    /// Taken from the queue, to be tried before what is still in it.
+    pub(crate) waiting: VecDeque<Pending>,
+    /// The newest committed head known; `None` when the store has to be asked first.
+    pub(crate) view: Option<Arc<View>>,
+    pub(crate) published: watch::Sender<Arc<View>>,
+    pub(crate) closing: watch::Receiver<bool>,
+    /// Dropped with the task: tells [`crate::Log::close`] that it ended.
+    pub(crate) _finished: watch::Sender<()>,
+}
+
+/// The first copy of an identity in a batch, and the copies that share its place.
+struct Slot {
+    first: Pending,
+    copies: Vec<Pending>,
+}
+
+/// A batch, integrated and signed, ready to be committed.
+struct Prepared {
+    commit: Commit,
+    view: View,
+    full: Changes,
+}
+
+impl Sequencer {
+    /// Runs until the log is closed and everything accepted is answered.
+    pub(crate) async fn run(mut self) {
+        while let Some(batch) = self.gather().await {
+            self.sequence(batch).await;
+        }
+    }
+
+    /// One batch: deduplicate, integrate, sign, commit, publish, answer.
+    async fn sequence(&mut self, batch: Vec<Pending>) {
+        let view = match self.current().await {
+            Ok(view) => view,
+            Err(error) => return refuse(batch, &error),
+        };
+        let Some(mut slots) = self.deduplicate(&view, batch).await else {
+            return;
+        };
+        // The view may have moved since the batch was gathered: what no longer fits in its tile waits.
+        let later = slots.split_off(slots.len().min(room(&view)));
+        self.put_back(later);
+        if slots.is_empty() {
+            return;
+        }
+        let prepared = match self.prepare(&view, &slots).await {
+            Ok(prepared) => prepared,
+            Err(error) => return refuse(pending(slots), &error),
+        };
+        let outcome = self.reader.store().commit(&prepared.commit).await;
+        self.conclude(prepared, slots, outcome).await;
+    }
+
+    async fn conclude(
+        &mut self,
+        prepared: Prepared,
+        slots: Vec<Slot>,
+        outcome: Result<(), CommitError>,
+    ) {
+        let log = self.reader.log();
+        match outcome {
+            Ok(()) => {
+                let row = prepared.commit.batch;
+                let view = self.publish(prepared.view, prepared.full);
+                answer(slots, &row, &view);
+            }
+            Err(CommitError::Failed(why)) => {
+                tracing::warn!(log, %why, "a batch was not stored");
+                refuse(pending(slots), &unavailable(why));
+            }
+            Err(CommitError::Conflict) => {
+                tracing::debug!(log, "another writer was first; reloading");
+                self.view = None;
+                self.retry(slots);
+            }
+            Err(CommitError::Unknown(why)) => {
+                tracing::warn!(log, %why, "it is not known whether a batch was stored; reloading");
+                self.view = None;
+                self.settle(slots, &prepared.commit.batch).await;
+            }
+        }
+    }
+
+    /// Finds out whether a batch of unknown outcome is in the store, and answers or tries again accordingly.
+    async fn settle(&mut self, slots: Vec<Slot>, row: &BatchRow) {
+        let view = match self.current().await {
+            Ok(view) => view,
+            Err(error) => return refuse(pending(slots), &error),
+        };
+        let end = row.first + u64::from(row.count);
+        match self
+            .reader
+            .store()
+            .batches(self.reader.log(), row.first, end, usize::MAX)
+            .await
+        {
+            // The checkpoint is part of the row: it is this very batch, not an equal one of another writer.
+            Ok(rows) if rows.first() == Some(row) && view.head.size >= end => {
+                answer(slots, row, &view)
+            }
+            Ok(_) => self.retry(slots),
+            Err(error) => refuse(pending(slots), &unavailable(error)),
+        }
+    }
+
+    /// Waits for a submission, then takes what else is there, up to one batch.
+    async fn gather(&mut self) -> Option<Vec<Pending>> {
+        self.stop_taking_when_closing();
+        let first = match self.waiting.pop_front() {
+            Some(pending) => pending,
+            None => self.next().await?,
+        };
+        let room = self
+            .view
+            .as_deref()
+            .map_or(1, room)
+            .min(self.limits.batch_entries.max(1));
+        let mut bytes = first.bytes();
+        let mut batch = vec![first];
+        while batch.len() < room
+            && let Some(next) = self
+                .waiting
+                .pop_front()
+                .or_else(|| self.queue.try_recv().ok())
+        {
+            bytes += next.bytes();
+            if bytes > self.limits.batch_bytes {
+                self.waiting.push_front(next);
+                break;
+            }
+            batch.push(next);
+        }
+        Some(batch)
+    }
+
+    async fn next(&mut self) -> Option<Pending> {
+        tokio::select! {
+            pending = self.queue.recv() => return pending,
+            // Also when every handle is gone: then the queue is closed already.
+            _ = self.closing.wait_for(|closing| *closing) => {}
+        }
+        self.queue.close();
+        self.queue.recv().await
+    }
+
+    fn stop_taking_when_closing(&mut self) {
+        if *self.closing.borrow() {
+            self.queue.close();
+        }
+    }
+
+    /// The view to append to: the one in memory, or after a conflict or an unknown outcome what the store has.
+    async fn current(&mut self) -> Result<Arc<View>, AppendError> {
+        if let Some(view) = &self.view {
+            return Ok(view.clone());
+        }
+        let loaded = self.reload().await.map_err(|error| {
+            tracing::error!(log = self.reader.log(), %error, "the log cannot go on from its store");
+            unavailable(error)
+        })?;
+        Ok(self.publish(loaded, Changes::default()))
+    }
+
+    async fn reload(&self) -> Result<View, OpenError> {
+        let log = self.reader.log();
+        let head = self
+            .reader
+            .store()
+            .head(log)
+            .await?
+            .ok_or_else(|| OpenError::Missing(log.to_owned()))?;
+        let view = load(self.reader.store(), log, head).await?;
+        self.check_grown(&view).await?;
+        Ok(view)
+    }
+
+    /// What was published once stays true: the store's tree must be the published one, grown (invariant 2).
+    async fn check_grown(&self, view: &View) -> Result<(), OpenError> {
+        let before = self.published.borrow().head.clone();
+        let corrupt = |detail: String| OpenError::Corrupt {
+            name: self.reader.log().to_owned(),
+            detail,
+        };
+        let root = self
+            .reader
+            .root_at(view, before.size)
+            .await
+            .map_err(|error| corrupt(error.to_string()))?;
+        if root != before.root {
+            return Err(corrupt(format!(
+                "the root of the first {} entries was published as another one",
+                before.size
+            )));
+        }
+        Ok(())
+    }
+
+    /// Answers submissions that the log has, and joins equal ones. `None` when everything is dealt with.
+    ///
+    /// Strict: what another writer commits after this look changes the head row, so that our commit conflicts.
+    async fn deduplicate(&mut self, view: &Arc<View>, batch: Vec<Pending>) -> Option<Vec<Slot>> {
+        let keys: Vec<Hash> = batch
+            .iter()
+            .map(|pending| pending.submission.identity)
+            .collect();
+        let found = match self
+            .reader
+            .store()
+            .find(self.reader.log(), KeyKind::Identity, &keys)
+            .await
+        {
+            Ok(found) => found,
+            Err(error) => {
+                refuse(batch, &unavailable(error));
+                return None;
+            }
+        };
+        if found.iter().flatten().any(|index| *index >= view.head.size) {
+            // Another writer's entry, behind the view: go on from where that writer is.
+            self.view = None;
+            self.retry(batch.into_iter().map(Slot::new).collect());
+            return None;
+        }
+        let mut slots: Vec<Slot> = Vec::with_capacity(batch.len());
+        let mut places: HashMap<Hash, usize> = HashMap::with_capacity(batch.len());
+        for (pending, found) in batch.into_iter().zip(found) {
+            let identity = pending.submission.identity;
+            if let Some(index) = found {
+                pending.place(Placed {
+                    index,
+                    time_ms: view.head.time_ms,
+                    view: view.clone(),
+                    duplicate: true,
+                });
+            } else if let Some(slot) = places
+                .get(&identity)
+                .and_then(|place| slots.get_mut(*place))
+            {
+                slot.copies.push(pending);
+            } else {
+                places.insert(identity, slots.len());
+                slots.push(Slot::new(pending));
+            }
+        }
+        Some(slots)
+    }
+
+    /// Integrates the slots behind the view and signs the head that results.
+    async fn prepare(&self, view: &View, slots: &[Slot]) -> Result<Prepared, AppendError> {
+        let mut edge = view.edge.clone();
+        let mut changes = Changes::default();
+        for slot in slots {
+            edge.push(slot.first.leaf_hash, &mut changes);
+        }
+        let (size, root) = (edge.size(), edge.root());
+        // A clock that was set back does not take the log's time back with it.
+        let time_ms = self.clock.unix_millis().max(view.head.time_ms);
+        let checkpoint = self
+            .signer
+            .sign_head(size, &root, time_ms)
+            .await
+            .map_err(|error| {
+                tracing::error!(log = self.reader.log(), %error, "a tree head was not signed");
+                unavailable(error)
+            })?;
+        let entries = slots
+            .iter()
+            .map(|slot| (&slot.first.submission, slot.first.leaf_hash));
+        let batch = batch::encode(view.head.size, time_ms, checkpoint.clone(), entries);
+        let head = TreeHead {
+            size,
+            root,
+            time_ms,
+            checkpoint,
+        };
+        let commit = Commit {
+            log: self.reader.log().to_owned(),
+            expected_size: view.head.size,
+            expected_root: view.head.root,
+            head: head.clone(),
+            batch,
+            tiles: std::mem::take(&mut changes.rows),
+        };
+        Ok(Prepared {
+            commit,
+            view: View {
+                head: Arc::new(head),
+                edge,
+            },
+            full: changes,
+        })
+    }
+
+    /// Shows a committed head to readers.
+    fn publish(&mut self, view: View, changes: Changes) -> Arc<View> {
+        for (id, tile) in changes.full {
+            self.reader.remember(id, tile);
+        }
+        let view = Arc::new(view);
+        self.view = Some(view.clone());
+        self.published.send_replace(view.clone());
+        view
+    }
+
+    /// Tries submissions again, before everything that came later, a bounded number of times.
+    fn retry(&mut self, slots: Vec<Slot>) {
+        let mut again = Vec::with_capacity(slots.len());
+        for mut pending in pending(slots) {
+            pending.attempts += 1;
+            match pending.attempts < MAX_ATTEMPTS {
+                true => again.push(pending),
+                false => refuse([pending], &unavailable("too many writers on one log")),
+            }
+        }
+        self.put_back(again.into_iter().map(Slot::new).collect());
+    }
+
+    fn put_back(&mut self, slots: Vec<Slot>) {
+        let pending: Vec<Pending> = pending(slots).collect();
+        for pending in pending.into_iter().rev() {
+            self.waiting.push_front(pending);
+        }
+    }
+}
+
+impl Pending {
+    fn bytes(&self) -> usize {
+        self.submission.leaf.len() + self.submission.extra.len()
+    }
+
+    fn place(self, placed: Placed) {
+        // Nobody waits any more: the entry is in the log all the same, and a retry finds it.
+        let _ = self.reply.send(Ok(placed));
+    }
+}
+
+impl Slot {
+    fn new(first: Pending) -> Self {
+        Self {
+            first,
+            copies: Vec::new(),
+        }
+    }
+}
+
+/// Entries that fit in the view's last tile.
+fn room(view: &View) -> usize {
+    256 - usize::from(view.head.size.to_le_bytes()[0])
+}
+
+fn pending(slots: Vec<Slot>) -> impl Iterator<Item = Pending> {
+    slots
+        .into_iter()
+        .flat_map(|slot| std::iter::once(slot.first).chain(slot.copies))
+}
+
+/// Tells every submission of a committed batch its place in it.
+fn answer(slots: Vec<Slot>, row: &BatchRow, view: &Arc<View>) {
+    for (slot, index) in slots.into_iter().zip(row.first..) {
+        let placed = |duplicate| Placed {
+            index,
+            time_ms: row.time_ms,
+            view: view.clone(),
+            duplicate,
+        };
+        slot.first.place(placed(false));
+        slot.copies
+            .into_iter()
+            .for_each(|copy| copy.place(placed(true)));
+    }
+}
+
+fn refuse(batch: impl IntoIterator<Item = Pending>, error: &AppendError) {
+    for pending in batch {
+        let _ = pending.reply.send(Err(error.clone()));
+    }
+}
+
+fn unavailable(why: impl std::fmt::Display) -> AppendError {
+    AppendError::Unavailable(why.to_string())
+}

@@ -1,0 +1,192 @@
+//! The narrow store boundary: `head`, `create`, `commit`, `tile`, `leaf_hashes`, `batches`, `find`.
+//!
+//! A store keeps several logs, told apart by name. It knows nothing of Merkle trees: it keeps one head row a log,
+//! one row a batch, the tiles of level 1 and above, and a lookup from hash to index. The head row is compared and
+//! swapped in the same transaction that writes everything else of a batch; it is the only coordination between
+//! writers (invariant 2), in one process or in several.
+
+mod memory;
+mod sqlite;
+
+use crate::TreeHead;
+use async_trait::async_trait;
+use bytes::Bytes;
+use merkle::Hash;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// What makes a commit conditional and what it writes. All of it is durable when [`Store::commit`] returns `Ok`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Commit {
+    /// Name of the log.
+    pub log: String,
+    /// The head that must still be the newest one: its size.
+    pub expected_size: u64,
+    /// The head that must still be the newest one: its root.
+    pub expected_root: Hash,
+    /// The head that takes its place, signed.
+    pub head: TreeHead,
+    /// The entries between the two heads.
+    pub batch: BatchRow,
+    /// Tiles of level 1 and above that changed, each with all its hashes so far; replaces the stored row.
+    pub tiles: Vec<TileRow>,
+}
+
+/// The entries of one commit as stored. Never crosses a boundary of 256 entries. [`crate::batch`] reads and writes it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BatchRow {
+    /// Index of the first entry.
+    pub first: u64,
+    /// Number of entries, 1 to 256.
+    pub count: u16,
+    /// Unix milliseconds of the head that this batch made.
+    pub time_ms: i64,
+    /// Leaf hashes, 32 bytes each.
+    pub hashes: Bytes,
+    /// Identities, 32 bytes each; empty when every identity is the leaf hash.
+    pub identities: Bytes,
+    /// The signed checkpoint of the head that this batch made.
+    pub checkpoint: Bytes,
+    /// Data beside the leaves, each with a u32 length; empty when every entry's is.
+    pub extras: Bytes,
+    /// Leaves, each with a u32 length.
+    pub bodies: Bytes,
+}
+
+/// A tile of level 1 or above: 1 to 256 hashes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TileRow {
+    /// 1 to 7.
+    pub level: u8,
+    /// Position within the level.
+    pub index: u64,
+    /// 32 bytes a hash.
+    pub hashes: Bytes,
+}
+
+/// What [`Store::find`] looks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum KeyKind {
+    /// The leaf hash. When two entries share it, the first one is found.
+    Leaf,
+    /// The identity. No two entries of a log share it.
+    Identity,
+}
+
+/// Keeps logs. See the module for who owns what.
+#[async_trait]
+pub trait Store: Send + Sync {
+    /// The newest head of a log, `None` when there is no such log.
+    async fn head(&self, log: &str) -> Result<Option<TreeHead>, StoreError>;
+
+    /// Creates a log with its empty, signed head. [`CommitError::Conflict`] when it exists.
+    async fn create(&self, log: &str, head: &TreeHead) -> Result<(), CommitError>;
+
+    /// Compares the head row with the expected head and, when equal, writes all of the commit; else writes nothing
+    /// and answers [`CommitError::Conflict`]. An identity that is in the log already is a conflict as well.
+    async fn commit(&self, commit: &Commit) -> Result<(), CommitError>;
+
+    /// The stored hashes of a tile of level 1 or above, perhaps more of them than the caller's head implies.
+    async fn tile(&self, log: &str, level: u8, index: u64) -> Result<Option<Bytes>, StoreError>;
+
+    /// First index and leaf hashes of every batch that has an entry in `[start, end)`, ascending.
+    async fn leaf_hashes(
+        &self,
+        log: &str,
+        start: u64,
+        end: u64,
+    ) -> Result<Vec<(u64, Bytes)>, StoreError>;
+
+    /// Batches that have an entry in `[start, end)`, ascending. Stops early, after at least one row, once the rows
+    /// hold `max_bytes`; the caller asks again from where the last one ended.
+    async fn batches(
+        &self,
+        log: &str,
+        start: u64,
+        end: u64,
+        max_bytes: usize,
+    ) -> Result<Vec<BatchRow>, StoreError>;
+
+    /// The index of each key (at most 256), `None` for a key that is not in the log.
+    async fn find(
+        &self,
+        log: &str,
+        kind: KeyKind,
+        keys: &[Hash],
+    ) -> Result<Vec<Option<u64>>, StoreError>;
+
+    /// Releases what the store holds, after the logs on it are closed. Idempotent.
+    async fn close(&self) {}
+}
+
+/// Opens (and migrates) an SQLite database file; refuses when another process holds it.
+///
+/// Creates the file when it does not exist. Takes an advisory lock on `<path>.lock` for as long as the store lives,
+/// because two processes on one file would only ever conflict.
+pub async fn sqlite(path: &Path) -> Result<Arc<dyn Store>, StoreError> {
+    Ok(Arc::new(sqlite::Sqlite::open(path).await?))
+}
+
+/// A store in memory, for tests.
+pub fn memory() -> Arc<dyn Store> {
+    Arc::new(memory::Memory::default())
+}
+
+/// Why a store did not open or answer.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum StoreError {
+    /// Another process has the database open.
+    #[error(
+        "database {path} is in use by another process, which holds {path}.lock: stop that process, or use another data folder"
+    )]
+    Held {
+        /// The database file.
+        path: PathBuf,
+    },
+    /// The file is not a database, or a damaged one.
+    #[error(
+        "database {path} is damaged: {detail}: restore it from a backup; do not delete rows by hand"
+    )]
+    Damaged {
+        /// The database file.
+        path: PathBuf,
+        /// What SQLite found.
+        detail: String,
+    },
+    /// The schema could not be brought to this release's.
+    #[error("database {path} could not be migrated: {detail}")]
+    Migration {
+        /// The database file.
+        path: PathBuf,
+        /// The migration and its error.
+        detail: String,
+    },
+    /// The file cannot be created, opened or locked.
+    #[error("database {path} could not be opened: {detail}")]
+    Open {
+        /// The database file.
+        path: PathBuf,
+        /// The operating system's or the database's reason.
+        detail: String,
+    },
+    /// The store does not answer now; a retry may succeed.
+    #[error("the store is not available: {0}")]
+    Unavailable(String),
+    /// A stored value that this release cannot have written.
+    #[error("the store holds an impossible value: {0}")]
+    Impossible(String),
+}
+
+/// Why a commit did not succeed, as far as the store can tell.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CommitError {
+    /// The head is another one by now, or an identity is in the log: nothing was written.
+    #[error("another writer was first")]
+    Conflict,
+    /// Nothing was written.
+    #[error("nothing was stored: {0}")]
+    Failed(String),
+    /// All of it or nothing was written; only the store can tell which (invariant 5).
+    #[error("it is not known whether the batch was stored: {0}")]
+    Unknown(String),
+}

@@ -1,0 +1,3 @@
+//! Measurements. Never asserted as absolute times in a test.
+
+pub(crate) mod first_signature;

@@ -1,0 +1,211 @@
+//! cosign signs, attests and verifies images in a real registry: the bundle layout and the legacy `.sig` tag.
+
+use super::clients::{EMAIL, PREDICATE_TYPE};
+use super::instance::Instance;
+use super::registry::Registry;
+use crate::shell::{both, capture};
+use crate::tools::Tools;
+use anyhow::{Result, bail};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+pub(crate) fn run(tools: &Tools, instance: &Instance, folder: &Path) -> Result<()> {
+    let (Some(cosign), Some(program)) = (&tools.cosign, &tools.registry) else {
+        println!("SKIPPED: images, because this machine lacks cosign or an OCI registry");
+        return Ok(());
+    };
+    let registry = Registry::start(program, folder)?;
+    let images = Images {
+        cosign: cosign.clone(),
+        instance,
+        token: instance.token(EMAIL)?,
+        folder: folder.to_owned(),
+    };
+    for rekor in [1, 2] {
+        let image = registry.push_image(&format!("bundle-v{rekor}"))?;
+        images.sign(&image, rekor)?;
+        images.verify(&image)?;
+        images.attest(&image, rekor)?;
+        images.verify_attestation(&image)?;
+    }
+    images.legacy(&registry)
+}
+
+struct Images<'a> {
+    cosign: PathBuf,
+    instance: &'a Instance,
+    token: String,
+    folder: PathBuf,
+}
+
+impl Images<'_> {
+    fn sign(&self, image: &str, rekor: u32) -> Result<()> {
+        let mut command = self.signing("sign", rekor);
+        expect(
+            command.arg(image),
+            0,
+            &format!("cosign sign, Rekor v{rekor}"),
+        )
+    }
+
+    fn attest(&self, image: &str, rekor: u32) -> Result<()> {
+        let mut command = self.signing("attest", rekor);
+        command
+            .args(["--type", PREDICATE_TYPE, "--predicate"])
+            .arg(self.folder.join("predicate.json"));
+        expect(
+            command.arg(image),
+            0,
+            &format!("cosign attest, Rekor v{rekor}"),
+        )
+    }
+
+    fn verify(&self, image: &str) -> Result<()> {
+        expect(
+            self.checking("verify", EMAIL).arg(image),
+            0,
+            "cosign verify",
+        )?;
+        refused(
+            self.checking("verify", "mallory@example.com").arg(image),
+            "cosign verify with a wrong identity",
+        )
+    }
+
+    fn verify_attestation(&self, image: &str) -> Result<()> {
+        let args = ["--type", PREDICATE_TYPE];
+        expect(
+            self.checking("verify-attestation", EMAIL)
+                .args(args)
+                .arg(image),
+            0,
+            "cosign verify-attestation",
+        )?;
+        let mut wrong = self.checking("verify-attestation", "mallory@example.com");
+        refused(
+            wrong.args(args).arg(image),
+            "cosign verify-attestation with a wrong identity",
+        )
+    }
+
+    /// The layout of cosign 2: a tag `sha256-….sig`, the signed entry timestamp in an annotation.
+    fn legacy(&self, registry: &Registry) -> Result<()> {
+        let image = registry.push_image("legacy")?;
+        let url = &self.instance.url;
+        let mut command = Command::new(&self.cosign);
+        command.args([
+            "sign",
+            "--yes",
+            "--new-bundle-format=false",
+            "--use-signing-config=false",
+        ]);
+        command.args([
+            "--identity-token",
+            &self.token,
+            "--fulcio-url",
+            url,
+            "--rekor-url",
+            url,
+            "--oidc-issuer",
+            &self.instance.oidc,
+        ]);
+        self.legacy_roots(&mut command);
+        expect(command.arg(&image), 0, "cosign sign, legacy layout")?;
+        if !registry
+            .tags("legacy")?
+            .iter()
+            .any(|tag| tag.ends_with(".sig"))
+        {
+            bail!("cosign sign, legacy layout: there is no .sig tag");
+        }
+        for identity in [EMAIL, "mallory@example.com"] {
+            let mut command = Command::new(&self.cosign);
+            command.args([
+                "verify",
+                "--new-bundle-format=false",
+                "--certificate-identity",
+                identity,
+            ]);
+            command.args([
+                "--certificate-oidc-issuer",
+                &self.instance.oidc,
+                "--rekor-url",
+                url,
+            ]);
+            self.legacy_roots(&mut command);
+            command.arg(&image);
+            if identity == EMAIL {
+                expect(&mut command, 0, "cosign verify, legacy layout")?;
+            } else {
+                refused(
+                    &mut command,
+                    "cosign verify, legacy layout, with a wrong identity",
+                )?;
+            }
+        }
+        Ok(())
+    }
+
+    /// What the legacy path reads instead of a trusted root.
+    fn legacy_roots(&self, command: &mut Command) {
+        let public = self.instance.data.join("public");
+        command.env("SIGSTORE_ROOT_FILE", public.join("ca-chain.pem"));
+        command.env("SIGSTORE_REKOR_PUBLIC_KEY", public.join("rekor-v1.pem"));
+        command.env("SIGSTORE_CT_LOG_PUBLIC_KEY_FILE", public.join("ct-log.pem"));
+    }
+
+    fn signing(&self, verb: &str, rekor: u32) -> Command {
+        let config = if rekor == 2 {
+            "signing_config_rekor_v2.json"
+        } else {
+            "signing_config.json"
+        };
+        let mut command = Command::new(&self.cosign);
+        command
+            .args([
+                verb,
+                "--yes",
+                "--identity-token",
+                &self.token,
+                "--signing-config",
+            ])
+            .arg(self.instance.trust(config));
+        command
+            .arg("--trusted-root")
+            .arg(self.instance.trust("trusted_root.json"));
+        command
+    }
+
+    fn checking(&self, verb: &str, identity: &str) -> Command {
+        let mut command = Command::new(&self.cosign);
+        command.args([
+            verb,
+            "--certificate-identity",
+            identity,
+            "--certificate-oidc-issuer",
+            &self.instance.oidc,
+        ]);
+        command
+            .arg("--trusted-root")
+            .arg(self.instance.trust("trusted_root.json"));
+        command
+    }
+}
+
+fn expect(command: &mut Command, code: i32, what: &str) -> Result<()> {
+    let output = capture(command)?;
+    if output.status.code() != Some(code) {
+        bail!("{what}: {}\n{command:?}\n{}", output.status, both(&output));
+    }
+    println!("{what}: ok");
+    Ok(())
+}
+
+fn refused(command: &mut Command, what: &str) -> Result<()> {
+    let output = capture(command)?;
+    if output.status.success() {
+        bail!("{what}: accepted\n{command:?}\n{}", both(&output));
+    }
+    println!("{what}: refused, as it must be");
+    Ok(())
+}

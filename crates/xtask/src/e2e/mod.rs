@@ -1,0 +1,36 @@
+//! Real clients against a freshly started instance.
+//!
+//! Every client signs in every form it has, against the Rekor v1 and v2 logs; every client verifies every
+//! bundle, and refuses a tampered artifact, a wrong identity and a wrong issuer.
+
+mod clients;
+mod contract;
+mod images;
+mod instance;
+mod matrix;
+mod registry;
+
+use crate::shell::{cargo, step};
+use crate::tools::Tools;
+use anyhow::Result;
+pub(crate) use instance::{Instance, release_binary};
+use std::time::Instant;
+
+pub(crate) fn run() -> Result<()> {
+    step(
+        "building the program",
+        cargo().args(["build", "--release", "--quiet", "--package", "sigstead"]),
+    )?;
+    let tools = Tools::prepare()?;
+    let start = Instant::now();
+    println!("\n== end to end");
+    let folder = tempfile::tempdir()?;
+    contract::run(folder.path(), tools.strace.as_deref())?;
+    let instance = Instance::start(&folder.path().join("data"))?;
+    let clients = clients::all(&tools, &instance, folder.path())?;
+    matrix::run(&clients, folder.path())?;
+    images::run(&tools, &instance, folder.path())?;
+    contract::stop_and_restart(instance)?;
+    println!("== end to end: {:.1} s", start.elapsed().as_secs_f64());
+    Ok(())
+}

@@ -1,0 +1,27 @@
+//! `cargo xtask test`: what a change must pass, in the order in which it fails fastest.
+
+use crate::shell::{cargo, step};
+use crate::{e2e, tidy};
+use anyhow::Result;
+
+pub(crate) fn run() -> Result<()> {
+    step("formatting", cargo().args(["fmt", "--all", "--check"]))?;
+    tidy::run()?;
+    step(
+        "unit, property and vector tests",
+        cargo().args(["test", "--workspace", "--quiet"]),
+    )?;
+    step(
+        "lints",
+        cargo().args([
+            "clippy",
+            "--workspace",
+            "--all-targets",
+            "--quiet",
+            "--",
+            "-D",
+            "warnings",
+        ]),
+    )?;
+    e2e::run()
+}

@@ -1,0 +1,264 @@
+//! Routes and handlers of the v1 API (spec A.1).
+
+use crate::kinds::{self, CanonicalEntry};
+use crate::metrics::{self, Metrics};
+use crate::v1::answer::{checkpoint_text, wire_int};
+use crate::v1::error::{ApiError, json_response};
+use crate::v1::id::{EntryId, EntryName};
+use crate::v1::negotiate::{JSON, PEM, check_accept, read_json};
+use crate::v1::params::Params;
+use crate::v1::retrieve::Query;
+use crate::v1::shard::{Proven, Shard};
+use crate::v1::{Config, Deps};
+use crate::work::Workers;
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{OriginalUri, Path, Query as RawParams, State};
+use axum::middleware;
+use axum::response::{IntoResponse, Response};
+use axum::routing::{MethodRouter, get, post};
+use formats::wire::LogEntryMap;
+use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use serde_json::json;
+use tlog::Submission;
+use tower_http::cors::{Any, CorsLayer};
+
+/// What every handler has at hand.
+#[derive(Clone)]
+struct Api {
+    shard: Shard,
+    max_body: usize,
+    metrics: Metrics,
+    workers: Workers,
+}
+
+type Pairs = RawParams<Vec<(String, String)>>;
+
+/// Where entries live; Locations are this path, relative to the server (spec A.4).
+const ENTRIES: &str = "/api/v1/log/entries";
+
+/// What Go's chi middleware calls no cache.
+const NO_CACHE: &str = "no-cache, no-store, no-transform, must-revalidate, private, max-age=0";
+
+pub(super) fn router(config: Config, deps: Deps) -> Router {
+    let metrics = Metrics::register(&deps.registry, "v1");
+    let api = Api {
+        shard: Shard::active(config.tree_id, deps.log, deps.signer),
+        max_body: config.max_body,
+        metrics: metrics.clone(),
+        workers: Workers::new(),
+    };
+    let log = Router::new().route("/", get(log_info));
+    let log = slashed(log, "/publicKey", get(public_key));
+    let log = slashed(log, "/proof", get(log_proof));
+    let log = slashed(log, "/entries", get(entry_by_index).post(create_entry));
+    let log = slashed(log, "/entries/retrieve", post(retrieve_entries));
+    let log = slashed(log, "/entries/{entryUUID}", get(entry_by_uuid));
+    let log = log.fallback(unknown_path).method_not_allowed_fallback(wrong_method);
+    let outside = slashed(Router::new(), "/api/v1/index/retrieve", post(search_disabled));
+    let outside = outside.route("/ping", get(ping)).method_not_allowed_fallback(wrong_method);
+    Router::new()
+        .nest("/api/v1/log", log)
+        .merge(outside)
+        .layer(middleware::from_fn_with_state(metrics, metrics::observe))
+        .layer(cors())
+        .with_state(api)
+}
+
+/// Adds a route with and without a slash at its end; sigstore-python sends one.
+fn slashed(router: Router<Api>, path: &str, methods: MethodRouter<Api>) -> Router<Api> {
+    router.route(path, methods.clone()).route(&format!("{path}/"), methods)
+}
+
+/// Any origin may read and submit: rekor-search-ui runs in a browser.
+fn cors() -> CorsLayer {
+    CorsLayer::new()
+        .allow_origin(Any)
+        .allow_methods([Method::GET, Method::POST, Method::HEAD])
+        .allow_headers(Any)
+        .expose_headers([header::LOCATION, header::ETAG])
+}
+
+/// `POST entries`: verify, append, answer with a proof.
+async fn create_entry(
+    State(api): State<Api>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, ApiError> {
+    check_accept(&headers, JSON)?;
+    let body = read_json(&headers, body, api.max_body).await?;
+    // 1. Parse, verify the signatures, canonicalize.
+    let parsed = api.workers.run(body.len(), move || kinds::parse_v1_entry(&body)).await?;
+    let CanonicalEntry { body, .. } = parsed.map_err(|error| ApiError::of_entry(&error))?;
+    // 2. Append; the engine answers only for a committed leaf (invariant 4).
+    let uuid = merkle::leaf_hash(&body);
+    let submission = Submission { leaf: body.into(), identity: uuid, extra: bytes::Bytes::new() };
+    let integrated = api.shard.log.append(submission).await?;
+    let id = api.shard.entry_id(uuid);
+    if integrated.duplicate {
+        return Err(ApiError::duplicate(&id, location(&id)?));
+    }
+    api.metrics.new_entries.inc();
+    // 3. Answer from the head that the proof was made at.
+    let proven = Proven { entry: &integrated.entry, proof: &integrated.proof, head: &integrated.head };
+    let (id, entry) = api.shard.answer(&proven).await?;
+    created(&id, &LogEntryMap::from([(id.to_string(), entry)]))
+}
+
+/// 201 with the headers that clients index the body by: sigstore-go uses the raw ETag value as
+/// the map's key, so it has no quotes.
+fn created(id: &EntryId, map: &LogEntryMap) -> Result<Response, ApiError> {
+    let mut response = json_response(StatusCode::CREATED, map);
+    response.headers_mut().insert(header::ETAG, header_value(id.to_string())?);
+    response.headers_mut().insert(header::LOCATION, location(id)?);
+    Ok(response)
+}
+
+/// `GET entries?logIndex=`: by global index.
+async fn entry_by_index(
+    State(api): State<Api>,
+    headers: HeaderMap,
+    RawParams(pairs): Pairs,
+) -> Result<Response, ApiError> {
+    check_accept(&headers, JSON)?;
+    let index = Params::new(pairs).required_integer("logIndex", 0)?;
+    let index = u64::try_from(index).map_err(|_| ApiError::no_entry())?;
+    let local = api.shard.local_index(index).ok_or_else(ApiError::no_entry)?;
+    let entry = api.shard.entry_at(local).await?.ok_or_else(ApiError::no_entry)?;
+    Ok(fresh(json_response(StatusCode::OK, &entry)))
+}
+
+/// `GET entries/{entryUUID}`: by 64 or 80 hex digits.
+async fn entry_by_uuid(
+    State(api): State<Api>,
+    headers: HeaderMap,
+    Path(name): Path<String>,
+) -> Result<Response, ApiError> {
+    check_accept(&headers, JSON)?;
+    let uuid = match EntryName::parse(&name)? {
+        EntryName::Uuid(uuid) => uuid,
+        EntryName::Id(id) if id.tree_id == api.shard.tree_id => id.uuid,
+        EntryName::Id(_) => return Err(ApiError::no_entry()),
+    };
+    let local = api.shard.find(&uuid).await?.ok_or_else(ApiError::no_entry)?;
+    let entry = api.shard.entry_at(local).await?.ok_or_else(ApiError::no_entry)?;
+    Ok(fresh(json_response(StatusCode::OK, &entry)))
+}
+
+/// `POST entries/retrieve`: up to ten at once.
+async fn retrieve_entries(
+    State(api): State<Api>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, ApiError> {
+    check_accept(&headers, JSON)?;
+    let body = read_json(&headers, body, api.max_body).await?;
+    let query = api.workers.run(body.len(), move || Query::parse(&body)).await??;
+    Ok(json_response(StatusCode::OK, &query.run(&api.shard).await?))
+}
+
+/// `GET /api/v1/log`.
+async fn log_info(State(api): State<Api>, headers: HeaderMap) -> Result<Response, ApiError> {
+    check_accept(&headers, JSON)?;
+    let head = api.shard.log.head();
+    let info = json!({
+        "rootHash": hex::encode(head.root),
+        "treeSize": head.size,
+        "signedTreeHead": checkpoint_text(&head.checkpoint)?,
+        "treeID": api.shard.tree_id.to_string(),
+        "inactiveShards": null,
+    });
+    Ok(fresh(json_response(StatusCode::OK, &info)))
+}
+
+/// `GET publicKey`: the key of a shard, the active one when none is named.
+async fn public_key(
+    State(api): State<Api>,
+    headers: HeaderMap,
+    RawParams(pairs): Pairs,
+) -> Result<Response, ApiError> {
+    check_accept(&headers, PEM)?;
+    let params = Params::new(pairs);
+    if let Some(wanted) = params.tree_id()?.filter(|wanted| !is_tree(wanted, &api.shard)) {
+        let message = format!("Bad Request: {}", no_such_tree(wanted, &api.shard));
+        return Err(ApiError::bad_request(message));
+    }
+    let pem = api.shard.signer.public_key().to_pem();
+    Ok(fresh(([(header::CONTENT_TYPE, HeaderValue::from_static(PEM))], pem).into_response()))
+}
+
+/// `GET proof`: consistency between two sizes of a shard.
+async fn log_proof(
+    State(api): State<Api>,
+    headers: HeaderMap,
+    RawParams(pairs): Pairs,
+) -> Result<Response, ApiError> {
+    check_accept(&headers, JSON)?;
+    let params = Params::new(pairs);
+    let first = params.integer("firstSize", 1)?.unwrap_or(1);
+    let last = params.required_integer("lastSize", 1)?;
+    let tree = params.tree_id()?;
+    if first > last {
+        let message = format!("firstSize({first}) must be less than lastSize({last})");
+        return Err(ApiError::bad_request(message));
+    }
+    if let Some(wanted) = tree.filter(|wanted| !is_tree(wanted, &api.shard)) {
+        return Err(ApiError::bad_request(no_such_tree(wanted, &api.shard)));
+    }
+    let head = api.shard.log.head();
+    if last > wire_int(head.size)? {
+        let size = head.size;
+        return Err(ApiError::bad_request(format!(
+            "the tree size requested({last}) was greater than what is currently observable({size})"
+        )));
+    }
+    let hashes = api.shard.log.consistency_proof(first.unsigned_abs(), last.unsigned_abs()).await?;
+    // The root is the current one, not that of lastSize: clients know the two they ask about.
+    let proof = json!({
+        "rootHash": hex::encode(head.root),
+        "hashes": hashes.iter().map(hex::encode).collect::<Vec<_>>(),
+    });
+    Ok(fresh(json_response(StatusCode::OK, &proof)))
+}
+
+/// `POST /api/v1/index/retrieve`: this server keeps no search index.
+async fn search_disabled() -> ApiError {
+    let message = "SearchIndex API not enabled in this Rekor instance";
+    ApiError::new(StatusCode::NOT_IMPLEMENTED, message)
+}
+
+async fn ping() -> &'static str {
+    "."
+}
+
+async fn unknown_path(OriginalUri(uri): OriginalUri) -> ApiError {
+    ApiError::new(StatusCode::NOT_FOUND, format!("path {} was not found", crate::echo(uri.path())))
+}
+
+/// The router adds the `Allow` header.
+async fn wrong_method(method: Method, OriginalUri(uri): OriginalUri) -> ApiError {
+    let message = format!("method {method} is not allowed for {}", crate::echo(uri.path()));
+    ApiError::new(StatusCode::METHOD_NOT_ALLOWED, message)
+}
+
+fn is_tree(wanted: &str, shard: &Shard) -> bool {
+    wanted.parse() == Ok(shard.tree_id)
+}
+
+fn no_such_tree(wanted: &str, shard: &Shard) -> String {
+    format!("no log range found for tree ID {}; this log's tree ID is {}", crate::echo(wanted), shard.tree_id)
+}
+
+fn location(id: &EntryId) -> Result<HeaderValue, ApiError> {
+    header_value(format!("{ENTRIES}/{id}"))
+}
+
+fn header_value(text: String) -> Result<HeaderValue, ApiError> {
+    HeaderValue::try_from(text).map_err(|e| ApiError::internal("error generating header", &e))
+}
+
+/// Marks an answer that changes with the tree.
+fn fresh(mut response: Response) -> Response {
+    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static(NO_CACHE));
+    response
+}

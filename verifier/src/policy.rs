@@ -1,0 +1,68 @@
+//! What the caller demands: who signed, and how many independent witnesses there must be.
+
+/// How a name is compared.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Match {
+    /// Equal, byte for byte.
+    Exact(String),
+    /// A regular expression (`regex` crate syntax) that the *whole* value must match.
+    ///
+    /// Differs from cosign and sigstore-go, which search anywhere in the value: there `example.com` accepts
+    /// `example.com.evil.test`. Write `.*` where a part is free.
+    Regexp(String),
+}
+
+impl std::fmt::Display for Match {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Match::Exact(text) => write!(f, "`{text}`"),
+            Match::Regexp(pattern) => write!(f, "/{pattern}/"),
+        }
+    }
+}
+
+/// Who must have signed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Signer {
+    /// The holder of a certificate with this name, vouched for by this OIDC issuer. Both are demanded.
+    Identity {
+        /// Compared with the certificate's one subject alternative name.
+        identity: Match,
+        /// Compared with the OIDC issuer extension (1.3.6.1.4.1.57264.1.8, else .1.1).
+        issuer: Match,
+    },
+    /// The holder of a managed key: PEM `PUBLIC KEY`. Bundles with a certificate are then refused.
+    Key(String),
+}
+
+/// What a bundle must show to be verified.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Policy {
+    /// Who must have signed.
+    pub signer: Signer,
+    /// Distinct transparency logs (operators, where the trusted root names them) that must hold the entry.
+    pub tlog_threshold: usize,
+    /// Distinct certificate-transparency logs whose SCT the certificate must carry.
+    pub sct_threshold: usize,
+    /// Distinct sources of trusted time: timestamp authorities and logs with a signed integrated time.
+    ///
+    /// A certificate needs at least one even when this is 0.
+    pub timestamp_threshold: usize,
+}
+
+impl Policy {
+    /// Demands one log, one SCT and one trusted time: the defaults of cosign and of Sigstore's client specification.
+    pub fn new(signer: Signer) -> Self {
+        Self {
+            signer,
+            tlog_threshold: 1,
+            sct_threshold: 1,
+            timestamp_threshold: 1,
+        }
+    }
+
+    /// Whether the policy names a certificate's identity, not a key.
+    pub(crate) fn wants_certificate(&self) -> bool {
+        matches!(self.signer, Signer::Identity { .. })
+    }
+}

@@ -1,0 +1,594 @@
+//! RFC 3161 timestamp tokens against the timestamp authorities of the trusted root.
+
+use crate::budget::{Budget, Exhausted};
+use crate::limits;
+use crate::signature::scheme_with_hash;
+use crate::times::show;
+use crate::trust::{Authority, TrustMaterial};
+use cms::cert::CertificateChoices;
+use cms::signed_data::{SignedData, SignerIdentifier, SignerInfo};
+use der::asn1::{Int, ObjectIdentifier, OctetString};
+use der::{Any, Decode, Encode, Sequence, Tag, Tagged};
+use pki::cert::Certificate;
+use pki::key::{HashAlgorithm, PublicKey, Scheme};
+use pki::path::{self, PathError, Usage};
+use time::{Date, Month, OffsetDateTime, Time};
+use x509_cert::ext::Extensions;
+use x509_cert::ext::pkix::name::GeneralName;
+use x509_tsp::{Accuracy, MessageImprint, TimeStampResp, TspVersion};
+
+const SIGNED_DATA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.7.2");
+const TST_INFO: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.9.16.1.4");
+const CONTENT_TYPE: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.9.3");
+const MESSAGE_DIGEST: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.9.4");
+/// DER of PKIStatus granted (RFC 3161 section 2.4.2): INTEGER 0.
+const GRANTED: [u8; 3] = [2, 1, 0];
+
+/// A verified timestamp.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Timestamp {
+    pub(crate) at: OffsetDateTime,
+    /// The authority as thresholds count it.
+    pub(crate) party: String,
+    /// The authority for people.
+    pub(crate) label: String,
+}
+
+/// Why a timestamp token does not verify.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum TimestampFailure {
+    /// Over the limit.
+    #[error("the token has {have} bytes, at most {limit} are read")]
+    Size {
+        /// Length found.
+        have: usize,
+        /// The limit.
+        limit: usize,
+    },
+    /// Not DER, or not the expected structure.
+    #[error("the token does not parse: {what}")]
+    Malformed {
+        /// The part that does not parse.
+        what: &'static str,
+    },
+    /// The authority did not grant the request.
+    #[error("the authority's status is not `granted`")]
+    NotGranted,
+    /// More or fewer signers than the one RFC 3161 asks for.
+    #[error("the token has {have} signers instead of one")]
+    Signers {
+        /// Signers found.
+        have: usize,
+    },
+    /// An algorithm that is not accepted.
+    #[error("algorithm {oid} is not accepted in a token")]
+    Algorithm {
+        /// Its object identifier.
+        oid: String,
+    },
+    /// The token is about another signature.
+    #[error("the token was made for another signature (imprint {have})")]
+    Imprint {
+        /// The imprint in the token, hex.
+        have: String,
+    },
+    /// A signed attribute is missing or does not match the content.
+    #[error("the signed attribute `{attribute}` is missing or does not match")]
+    SignedAttribute {
+        /// Which.
+        attribute: &'static str,
+    },
+    /// No timestamp authority of the trusted root made it.
+    #[error("no timestamp authority of the trusted root made this token")]
+    UnknownAuthority,
+    /// The signature does not verify under the authority's certificate.
+    #[error("the token's signature does not verify under the certificate of {authority}")]
+    Signature {
+        /// The authority's URI.
+        authority: String,
+    },
+    /// The signing certificate does not lead to the trusted anchor at that time.
+    #[error("the certificate chain of {authority} does not hold at {at}: {source}")]
+    Chain {
+        /// The authority's URI.
+        authority: String,
+        /// The token's time.
+        at: String,
+        /// What does not hold.
+        source: PathError,
+    },
+    /// The trusted root does not trust the authority at that time.
+    #[error("the token says {at}, outside validFor of {authority} in the trusted root")]
+    Validity {
+        /// The authority's URI.
+        authority: String,
+        /// The token's time.
+        at: String,
+    },
+    /// The work budget is spent.
+    #[error("not checked: the bundle asks for too many signature checks")]
+    Budget,
+}
+
+impl TimestampFailure {
+    pub(crate) fn cure(&self) -> String {
+        match self {
+            Self::UnknownAuthority | Self::Validity { .. } => {
+                "add the authority's chain with its validity to `timestampAuthorities` of the trusted root, if you trust it".into()
+            }
+            Self::Chain { .. } => "list the authority's whole chain, signing certificate first and root last, in the trusted root".into(),
+            Self::Imprint { .. } => "request a new timestamp over the raw bytes of this bundle's signature".into(),
+            Self::NotGranted => "ask the authority again; its answer says why it refused".into(),
+            _ => "request a new timestamp and sign again".into(),
+        }
+    }
+}
+
+impl From<Exhausted> for TimestampFailure {
+    fn from(_: Exhausted) -> Self {
+        Self::Budget
+    }
+}
+
+/// TSTInfo (RFC 3161 section 2.4.2), with genTime kept raw.
+///
+/// Differs from x509-tsp's type, whose GeneralizedTime refuses the fractions of a second that RFC 3161 allows.
+#[derive(Sequence)]
+struct TstInfo {
+    version: TspVersion,
+    policy: ObjectIdentifier,
+    message_imprint: MessageImprint,
+    serial_number: Int,
+    gen_time: Any,
+    #[asn1(optional = "true")]
+    accuracy: Option<Accuracy>,
+    #[asn1(default = "Default::default")]
+    ordering: bool,
+    #[asn1(optional = "true")]
+    nonce: Option<Int>,
+    #[asn1(context_specific = "0", tag_mode = "EXPLICIT", optional = "true")]
+    tsa: Option<GeneralName>,
+    #[asn1(context_specific = "1", tag_mode = "IMPLICIT", optional = "true")]
+    extensions: Option<Extensions>,
+}
+
+/// Verifies a DER TimeStampResp over `message` (the raw signature bytes of the bundle).
+pub(crate) fn verify_token(
+    token: &[u8],
+    message: &[u8],
+    trust: &TrustMaterial,
+    budget: &Budget,
+) -> Result<Timestamp, TimestampFailure> {
+    let token = Token::parse(token)?;
+    token.check_imprint(message)?;
+    token.check_signed_attributes()?;
+    token.verify_signer(trust, budget)
+}
+
+/// A token's parts.
+struct Token {
+    /// The encoded TSTInfo: what the messageDigest attribute covers.
+    content: Vec<u8>,
+    info: TstInfo,
+    at: OffsetDateTime,
+    signer: SignerInfo,
+    embedded: Vec<Certificate>,
+}
+
+impl Token {
+    fn parse(token: &[u8]) -> Result<Self, TimestampFailure> {
+        if token.len() > limits::TOKEN_BYTES {
+            return Err(TimestampFailure::Size {
+                have: token.len(),
+                limit: limits::TOKEN_BYTES,
+            });
+        }
+        let response = TimeStampResp::from_der(token).map_err(malformed("TimeStampResp"))?;
+        // Differs: RFC 3161 also lets grantedWithMods carry a token; clients refuse it (spec d.2), so do we.
+        if response
+            .status
+            .status
+            .to_der()
+            .map_err(malformed("PKIStatus"))?
+            != GRANTED
+        {
+            return Err(TimestampFailure::NotGranted);
+        }
+        let content_info = response
+            .time_stamp_token
+            .ok_or(TimestampFailure::Malformed { what: "no token" })?;
+        if content_info.content_type != SIGNED_DATA {
+            return Err(TimestampFailure::Malformed {
+                what: "content type is not SignedData",
+            });
+        }
+        let signed_data: SignedData = content_info
+            .content
+            .decode_as()
+            .map_err(malformed("SignedData"))?;
+        Self::from_signed_data(signed_data)
+    }
+
+    fn from_signed_data(signed_data: SignedData) -> Result<Self, TimestampFailure> {
+        let encapsulated = signed_data.encap_content_info;
+        if encapsulated.econtent_type != TST_INFO {
+            return Err(TimestampFailure::Malformed {
+                what: "content is not TSTInfo",
+            });
+        }
+        let content: OctetString = encapsulated
+            .econtent
+            .ok_or(TimestampFailure::Malformed { what: "no TSTInfo" })?
+            .decode_as()
+            .map_err(malformed("TSTInfo octets"))?;
+        let content = content.into_bytes();
+        let info = TstInfo::from_der(&content).map_err(malformed("TSTInfo"))?;
+        check_extensions(info.extensions.as_ref())?;
+        let at = parse_gen_time(&info.gen_time)
+            .ok_or(TimestampFailure::Malformed { what: "genTime" })?;
+        let signers = signed_data.signer_infos.0.into_vec();
+        let have = signers.len();
+        let [signer] =
+            <[SignerInfo; 1]>::try_from(signers).map_err(|_| TimestampFailure::Signers { have })?;
+        let embedded = embedded_certificates(
+            signed_data
+                .certificates
+                .map(|set| set.0.into_vec())
+                .unwrap_or_default(),
+        )?;
+        Ok(Self {
+            content,
+            info,
+            at,
+            signer,
+            embedded,
+        })
+    }
+
+    /// The imprint is the hash of the raw signature bytes (spec c.2.1a).
+    fn check_imprint(&self, message: &[u8]) -> Result<(), TimestampFailure> {
+        let imprint = &self.info.message_imprint;
+        let hash = hash_by_oid(&imprint.hash_algorithm.oid)?;
+        let have = imprint.hashed_message.as_bytes();
+        if hash.digest(message) == have {
+            Ok(())
+        } else {
+            Err(TimestampFailure::Imprint {
+                have: hex::encode(have),
+            })
+        }
+    }
+
+    /// contentType and messageDigest bind the signature to this content (RFC 5652 section 11).
+    fn check_signed_attributes(&self) -> Result<(), TimestampFailure> {
+        let content_type: Option<ObjectIdentifier> = self
+            .attribute(CONTENT_TYPE)?
+            .and_then(|value| value.decode_as().ok());
+        if content_type != Some(TST_INFO) {
+            return Err(TimestampFailure::SignedAttribute {
+                attribute: "contentType",
+            });
+        }
+        let digest: Option<OctetString> = self
+            .attribute(MESSAGE_DIGEST)?
+            .and_then(|value| value.decode_as().ok());
+        let want = hash_by_oid(&self.signer.digest_alg.oid)?.digest(&self.content);
+        match digest {
+            Some(have) if have.as_bytes() == want => Ok(()),
+            _ => Err(TimestampFailure::SignedAttribute {
+                attribute: "messageDigest",
+            }),
+        }
+    }
+
+    /// The single value of a signed attribute that stands there exactly once.
+    fn attribute(&self, oid: ObjectIdentifier) -> Result<Option<&Any>, TimestampFailure> {
+        let attributes = self
+            .signer
+            .signed_attrs
+            .as_ref()
+            .ok_or(TimestampFailure::Malformed {
+                what: "no signed attributes",
+            })?;
+        let mut found = attributes.iter().filter(|attribute| attribute.oid == oid);
+        let first = found.next();
+        Ok(match (first, found.next()) {
+            (Some(attribute), None) if attribute.values.len() == 1 => attribute.values.get(0),
+            _ => None,
+        })
+    }
+
+    /// Finds the authority that made the token and checks signature, chain and validity.
+    fn verify_signer(
+        &self,
+        trust: &TrustMaterial,
+        budget: &Budget,
+    ) -> Result<Timestamp, TimestampFailure> {
+        let mut failure = TimestampFailure::UnknownAuthority;
+        for authority in &trust.timestamp_authorities {
+            let Some(leaf) = self.signing_certificate(authority) else {
+                continue;
+            };
+            match self.verify_by(authority, leaf, budget) {
+                Ok(()) => {
+                    return Ok(Timestamp {
+                        at: self.at,
+                        party: authority.party(),
+                        label: authority.label(),
+                    });
+                }
+                Err(reason) => failure = reason,
+            }
+        }
+        Err(failure)
+    }
+
+    /// The trusted chain's own leaf; only when that chain has none, an embedded certificate (a hint, not an anchor).
+    fn signing_certificate<'a>(&'a self, authority: &'a Authority) -> Option<&'a Certificate> {
+        let first = authority.first()?;
+        let mut candidates: Box<dyn Iterator<Item = &Certificate>> = if first.is_ca() {
+            Box::new(self.embedded.iter().filter(|cert| !cert.is_ca()))
+        } else {
+            Box::new(std::iter::once(first))
+        };
+        candidates.find(|cert| is_signer(&self.signer.sid, cert))
+    }
+
+    fn verify_by(
+        &self,
+        authority: &Authority,
+        leaf: &Certificate,
+        budget: &Budget,
+    ) -> Result<(), TimestampFailure> {
+        budget.spend(1)?;
+        self.verify_signature(leaf.public_key())
+            .map_err(|failure| match failure {
+                None => TimestampFailure::Signature {
+                    authority: authority.label(),
+                },
+                Some(failure) => failure,
+            })?;
+        self.check_path(authority, leaf, budget)?;
+        // validFor of the root entry, beside the X.509 validity; inclusive at both ends (spec a.1).
+        if !authority.validity.contains(self.at) {
+            return Err(TimestampFailure::Validity {
+                authority: authority.label(),
+                at: show(self.at),
+            });
+        }
+        Ok(())
+    }
+
+    /// `Err(None)` when the signature is wrong.
+    fn verify_signature(&self, key: &PublicKey) -> Result<(), Option<TimestampFailure>> {
+        let attributes = self.signer.signed_attrs.as_ref().ok_or(None)?;
+        // RFC 5652 section 5.4: over the DER of the attributes as SET OF, not as [0].
+        let message = attributes.to_der().map_err(|_| None)?;
+        let scheme = signature_scheme(&self.signer, key).map_err(Some)?;
+        key.verify(scheme, &message, self.signer.signature.as_bytes())
+            .map_err(|_| None)
+    }
+
+    fn check_path(
+        &self,
+        authority: &Authority,
+        leaf: &Certificate,
+        budget: &Budget,
+    ) -> Result<(), TimestampFailure> {
+        budget.spend(authority.chain.len())?;
+        let holds = if authority.first().is_some_and(Certificate::is_ca) {
+            let between: Vec<&Certificate> = authority
+                .intermediates()
+                .iter()
+                .chain(self.embedded.iter().filter(|cert| cert.is_ca()))
+                .collect();
+            let anchors: Vec<&Certificate> = authority.anchor().into_iter().collect();
+            budget.spend(self.embedded.len())?;
+            path::check_path(leaf, &between, &anchors, Usage::TimeStamping, self.at).map(|_| ())
+        } else {
+            authority.tsa_path_holds(self.at)
+        };
+        holds.map_err(|source| TimestampFailure::Chain {
+            authority: authority.label(),
+            at: show(self.at),
+            source,
+        })
+    }
+}
+
+fn malformed(what: &'static str) -> impl Fn(der::Error) -> TimestampFailure {
+    move |_| TimestampFailure::Malformed { what }
+}
+
+/// An extension that we do not know and that is critical voids the token (RFC 3161 section 2.4.2). None is known.
+fn check_extensions(extensions: Option<&Extensions>) -> Result<(), TimestampFailure> {
+    let critical = extensions.and_then(|list| list.iter().find(|extension| extension.critical));
+    critical.map_or(Ok(()), |extension| {
+        Err(TimestampFailure::Algorithm {
+            oid: extension.extn_id.to_string(),
+        })
+    })
+}
+
+fn embedded_certificates(
+    choices: Vec<CertificateChoices>,
+) -> Result<Vec<Certificate>, TimestampFailure> {
+    if choices.len() > limits::TOKEN_CERTIFICATES {
+        return Err(TimestampFailure::Malformed {
+            what: "too many embedded certificates",
+        });
+    }
+    // They are hints: one that does not parse is left out, and missed only if it was needed.
+    let parse = |choice: CertificateChoices| match choice {
+        CertificateChoices::Certificate(cert) => cert
+            .to_der()
+            .ok()
+            .and_then(|der| Certificate::parse_der(&der).ok()),
+        CertificateChoices::Other(_) => None,
+    };
+    Ok(choices.into_iter().filter_map(parse).collect())
+}
+
+fn is_signer(sid: &SignerIdentifier, cert: &Certificate) -> bool {
+    match sid {
+        SignerIdentifier::IssuerAndSerialNumber(id) => {
+            let tbs = &cert.x509().tbs_certificate;
+            tbs.issuer == id.issuer && tbs.serial_number == id.serial_number
+        }
+        SignerIdentifier::SubjectKeyIdentifier(id) => {
+            cert.subject_key_identifier() == Some(id.0.as_bytes())
+        }
+    }
+}
+
+/// Digest algorithms accepted in tokens: SHA-2 only, no SHA-1.
+fn hash_by_oid(oid: &ObjectIdentifier) -> Result<HashAlgorithm, TimestampFailure> {
+    match oid.to_string().as_str() {
+        "2.16.840.1.101.3.4.2.1" => Ok(HashAlgorithm::Sha256),
+        "2.16.840.1.101.3.4.2.2" => Ok(HashAlgorithm::Sha384),
+        "2.16.840.1.101.3.4.2.3" => Ok(HashAlgorithm::Sha512),
+        other => Err(TimestampFailure::Algorithm {
+            oid: other.to_owned(),
+        }),
+    }
+}
+
+/// The scheme of a SignerInfo: RFC 5754 (ECDSA, RSA PKCS#1 v1.5) and RFC 8419 (Ed25519).
+fn signature_scheme(signer: &SignerInfo, key: &PublicKey) -> Result<Scheme, TimestampFailure> {
+    use pki::key::KeyKind::{Ed25519, Rsa};
+    let oid = signer.signature_algorithm.oid.to_string();
+    let (rsa, hash) = match oid.as_str() {
+        "1.2.840.10045.4.3.2" => (false, HashAlgorithm::Sha256),
+        "1.2.840.10045.4.3.3" => (false, HashAlgorithm::Sha384),
+        "1.2.840.10045.4.3.4" => (false, HashAlgorithm::Sha512),
+        "1.2.840.113549.1.1.1" => (true, hash_by_oid(&signer.digest_alg.oid)?),
+        "1.2.840.113549.1.1.11" => (true, HashAlgorithm::Sha256),
+        "1.2.840.113549.1.1.12" => (true, HashAlgorithm::Sha384),
+        "1.2.840.113549.1.1.13" => (true, HashAlgorithm::Sha512),
+        "1.3.101.112" if key.kind() == Ed25519 => return Ok(Scheme::Ed25519),
+        _ => return Err(TimestampFailure::Algorithm { oid }),
+    };
+    match scheme_with_hash(key.kind(), hash) {
+        Some(scheme) if rsa == matches!(key.kind(), Rsa { .. }) => Ok(scheme),
+        _ => Err(TimestampFailure::Algorithm { oid }),
+    }
+}
+
+/// GeneralizedTime `YYYYMMDDHHMMSS[.f…]Z` (RFC 3161 section 2.4.2): UTC, fraction without trailing zero.
+fn parse_gen_time(value: &Any) -> Option<OffsetDateTime> {
+    if value.tag() != Tag::GeneralizedTime {
+        return None;
+    }
+    let text = std::str::from_utf8(value.value()).ok()?.strip_suffix('Z')?;
+    let (seconds, fraction) = text.split_once('.').unwrap_or((text, "0"));
+    if seconds.len() != 14
+        || !seconds
+            .bytes()
+            .chain(fraction.bytes())
+            .all(|b| b.is_ascii_digit())
+        || !(1..=9).contains(&fraction.len())
+    {
+        return None;
+    }
+    let two = |from: usize| seconds.get(from..from + 2)?.parse::<u8>().ok();
+    let date = Date::from_calendar_date(
+        seconds.get(..4)?.parse().ok()?,
+        Month::try_from(two(4)?).ok()?,
+        two(6)?,
+    )
+    .ok()?;
+    let nanos: u32 = format!("{fraction:0<9}").parse().ok()?;
+    Some(
+        date.with_time(Time::from_hms_nano(two(8)?, two(10)?, two(12)?, nanos).ok()?)
+            .assume_utc(),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn gen_time(text: &str) -> Option<OffsetDateTime> {
+        parse_gen_time(&Any::new(Tag::GeneralizedTime, text.as_bytes()).expect("short"))
+    }
+
+    #[test]
+    fn gen_time_may_have_a_fraction() {
+        assert_eq!(
+            gen_time("20250515120000Z").map(show).as_deref(),
+            Some("2025-05-15T12:00:00Z")
+        );
+        assert_eq!(
+            gen_time("20250515120000.25Z").map(show).as_deref(),
+            Some("2025-05-15T12:00:00.25Z")
+        );
+    }
+
+    #[test]
+    fn gen_time_is_utc_and_complete() {
+        for bad in [
+            "20250515120000",
+            "20250515120000+0100",
+            "202505151200Z",
+            "20251315120000Z",
+            "20250515120060Z",
+            "2025051512000Z",
+            "20250515120000.Z",
+            "",
+            "Z",
+            "2025051512000éZ",
+        ] {
+            assert_eq!(gen_time(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn another_type_is_no_time() {
+        assert_eq!(
+            parse_gen_time(&Any::new(Tag::UtcTime, b"250515120000Z".as_slice()).expect("short")),
+            None
+        );
+    }
+
+    #[test]
+    fn nonsense_does_not_parse() {
+        assert_eq!(
+            Token::parse(b"").err(),
+            Some(TimestampFailure::Malformed {
+                what: "TimeStampResp"
+            })
+        );
+        assert_eq!(
+            Token::parse(&vec![0x30; 70_000]).err(),
+            Some(TimestampFailure::Size {
+                have: 70_000,
+                limit: 65_536
+            })
+        );
+    }
+
+    #[test]
+    fn a_refusal_is_told_apart() {
+        // TimeStampResp { status: PKIStatusInfo { status: rejection(2) } }
+        assert_eq!(
+            Token::parse(&[0x30, 0x05, 0x30, 0x03, 0x02, 0x01, 0x02]).err(),
+            Some(TimestampFailure::NotGranted)
+        );
+        // granted, but without a token
+        assert_eq!(
+            Token::parse(&[0x30, 0x05, 0x30, 0x03, 0x02, 0x01, 0x00]).err(),
+            Some(TimestampFailure::Malformed { what: "no token" })
+        );
+    }
+
+    #[test]
+    fn sha1_is_not_accepted() {
+        let sha1 = ObjectIdentifier::new_unwrap("1.3.14.3.2.26");
+        assert_eq!(
+            hash_by_oid(&sha1),
+            Err(TimestampFailure::Algorithm {
+                oid: "1.3.14.3.2.26".into()
+            })
+        );
+    }
+}

@@ -1,0 +1,324 @@
+//! Step 6: each log entry (spec/clients.md c.2 steps 5 and 6).
+
+pub(crate) mod checkpoint;
+pub(crate) mod v1;
+pub(crate) mod v2;
+
+use crate::Context;
+use crate::body::{self, BodyFailure};
+use crate::budget::Exhausted;
+use crate::failure::Failure;
+use crate::limits;
+use crate::material::{Credential, Material};
+use crate::report::{Step, StepName, quoted};
+use crate::times::{Times, show};
+use crate::trust::Log;
+use formats::bundle::{InclusionProof, TransparencyLogEntry};
+use formats::entry::Body;
+use merkle::Hash;
+use merkle::proof::{self, ProofError};
+use note::NoteError;
+use std::collections::BTreeSet;
+use time::OffsetDateTime;
+
+/// Why a log entry does not verify.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum EntryFailure {
+    /// The body does not belong to the bundle.
+    #[error(transparent)]
+    Body(#[from] BodyFailure),
+    /// The log's key was not in use at that time.
+    #[error("the log's key was not in use at {at}: outside publicKey.validFor in the trusted root")]
+    KeyValidity {
+        /// The time.
+        at: String,
+    },
+    /// The integrated time lies in the future.
+    #[error("the integrated time {at} lies in the future (it is {now})")]
+    Future {
+        /// The integrated time.
+        at: String,
+        /// The verifier's time.
+        now: String,
+    },
+    /// The integrated time is no time.
+    #[error("the integrated time {seconds} is out of range")]
+    IntegratedTime {
+        /// Seconds since 1970.
+        seconds: i64,
+    },
+    /// The SET does not verify.
+    #[error("the signed entry timestamp does not verify under the log's key")]
+    Set,
+    /// A v2 entry without inclusion proof or checkpoint.
+    #[error("the entry has no inclusion proof with a checkpoint")]
+    NoProof,
+    /// Neither promise nor proof: nothing ties the entry to the log.
+    #[error(
+        "the entry has neither a signed entry timestamp nor an inclusion proof with a checkpoint"
+    )]
+    NoEvidence,
+    /// A hash or number of the proof has an impossible value.
+    #[error("the inclusion proof's {what} is malformed")]
+    ProofForm {
+        /// Which part.
+        what: &'static str,
+    },
+    /// The Merkle path does not lead to the root.
+    #[error(
+        "the inclusion proof does not lead from the entry to the root of {size} entries: {source}"
+    )]
+    Proof {
+        /// Tree size.
+        size: u64,
+        /// What is wrong.
+        source: ProofError,
+    },
+    /// Proof and checkpoint are of different trees.
+    #[error("the checkpoint is of another tree than the inclusion proof (different {what})")]
+    OtherTree {
+        /// `tree size`, `root hash` or `log index`.
+        what: &'static str,
+    },
+    /// The checkpoint does not parse.
+    #[error("the checkpoint does not parse: {0}")]
+    Checkpoint(NoteError),
+    /// The origin line does not name the log.
+    #[error("the checkpoint's origin is `{have}`, the log's is {want}")]
+    Origin {
+        /// First line found.
+        have: String,
+        /// What it should be.
+        want: String,
+    },
+    /// No signature line of the log.
+    #[error("the checkpoint has no signature by `{name}` with key hint {hint}")]
+    NoSignature {
+        /// The name looked for.
+        name: String,
+        /// The hint looked for, hex.
+        hint: String,
+    },
+    /// The log's signature line does not verify.
+    #[error("the log's signature on the checkpoint does not verify")]
+    CheckpointSignature,
+    /// The work budget is spent.
+    #[error("not checked: the bundle asks for too many signature checks")]
+    Budget,
+}
+
+impl EntryFailure {
+    pub(crate) fn cure(&self) -> String {
+        match self {
+            Self::Body(BodyFailure::DigestMissing { algorithm }) => format!("give the artifact's {algorithm} digest too, or its bytes"),
+            Self::Body(_) => "the entry belongs to another signature: use the bundle as the signer produced it, or sign again".into(),
+            Self::KeyValidity { .. } => "correct validFor of this log in the trusted root if the key was in use then; else do not trust the entry".into(),
+            Self::Future { .. } => "set this machine's clock, or ask the log's operator about theirs".into(),
+            Self::Origin { want, .. } => format!("the log's hostname setting and `baseUrl` in the trusted root must agree ({want})"),
+            Self::NoSignature { .. } => "check that the trusted root has this log's current key, log ID and `baseUrl`".into(),
+            Self::NoProof | Self::NoEvidence => "fetch the entry again from the log and store its inclusion proof and checkpoint in the bundle".into(),
+            _ => "fetch the entry again from the log; if it still fails, the bundle was altered or the log misbehaved: tell its operator".into(),
+        }
+    }
+}
+
+impl From<Exhausted> for EntryFailure {
+    fn from(_: Exhausted) -> Self {
+        Self::Budget
+    }
+}
+
+/// A log entry with what could be found out about it before the certificate is looked at.
+pub(crate) struct LogEntry<'a> {
+    pub(crate) entry: &'a TransparencyLogEntry,
+    /// The log of the trusted root; `None` when it knows none of that ID.
+    pub(crate) log: Option<&'a Log>,
+    pub(crate) body: Result<Body, BodyFailure>,
+    /// The integrated time under a verified SET; `None` when there is no SET, or none that gives time.
+    pub(crate) promised_time: Option<Result<OffsetDateTime, EntryFailure>>,
+}
+
+/// Looks up logs, parses bodies and verifies SETs: what trusted times need.
+pub(crate) fn read<'a>(cx: &Context<'a>, material: &Material<'a>) -> Vec<LogEntry<'a>> {
+    material
+        .entries
+        .iter()
+        .map(|entry| read_entry(cx, entry))
+        .collect()
+}
+
+fn read_entry<'a>(cx: &Context<'a>, entry: &'a TransparencyLogEntry) -> LogEntry<'a> {
+    let log = find_log(cx, entry);
+    let body = body::parse(entry);
+    // Only v1 logs promise; a "promise" beside a v2 body was never made by its log and gives no time (c.2.1c).
+    let promised_time = match (log, &body, &entry.inclusion_promise) {
+        (Some(log), Ok(body), Some(promise)) if !body::is_v2(body) => Some(v1::verify_set(
+            cx,
+            entry,
+            log,
+            &promise.signed_entry_timestamp.0,
+        )),
+        _ => None,
+    };
+    LogEntry {
+        entry,
+        log,
+        body,
+        promised_time,
+    }
+}
+
+/// By log ID; of several instances (a key listed twice) the one whose validity covers the integrated time.
+fn find_log<'a>(cx: &Context<'a>, entry: &TransparencyLogEntry) -> Option<&'a Log> {
+    let id = entry.log_id.key_id.0.as_slice();
+    let mut known = cx.trust.tlogs.iter().filter(|log| log.id == id);
+    let at = OffsetDateTime::from_unix_timestamp(entry.integrated_time).ok();
+    let covering = known
+        .clone()
+        .find(|log| at.is_some_and(|at| log.validity.contains(at)));
+    covering.or_else(|| known.next())
+}
+
+/// Verifies every entry of a known log; gives the step and how many parties hold the entry.
+pub(crate) fn check(
+    cx: &Context<'_>,
+    material: &Material<'_>,
+    entries: &[LogEntry<'_>],
+    times: &Times,
+) -> (Step, usize) {
+    let mut step = Step::new(StepName::TransparencyLog);
+    let Some(credential) = &material.credential else {
+        step.skip("not possible: no certificate or key");
+        return (step, 0);
+    };
+    let mut parties = BTreeSet::new();
+    for (position, entry) in entries.iter().enumerate() {
+        let Some(log) = entry.log else {
+            step.note(format!(
+                "entry {position} is of unknown log {}: not counted",
+                quoted(&hex::encode(&entry.entry.log_id.key_id.0))
+            ));
+            continue;
+        };
+        match check_entry(cx, material, credential, entry, log, times) {
+            Ok(evidence) => {
+                step.note(evidence);
+                parties.insert(log.party());
+            }
+            Err(reason) => step.fail(Failure::Entry {
+                position,
+                log: label(log),
+                reason,
+            }),
+        }
+    }
+    conclude(cx, entries.len(), parties.len(), &mut step);
+    (step, parties.len())
+}
+
+fn conclude(cx: &Context<'_>, have: usize, counted: usize, step: &mut Step) {
+    let want = cx.policy.tlog_threshold;
+    if have == 0 && want == 0 {
+        step.skip("the bundle carries no log entry and the policy asks for none");
+    } else if have == 0 {
+        step.fail(Failure::NoEntry);
+    } else if counted < want && step.failures.is_empty() {
+        step.fail(Failure::TlogThreshold {
+            have: counted,
+            want,
+        });
+    }
+}
+
+/// One entry of a known log; the evidence line when all of it holds.
+fn check_entry(
+    cx: &Context<'_>,
+    material: &Material<'_>,
+    credential: &Credential,
+    entry: &LogEntry<'_>,
+    log: &Log,
+    times: &Times,
+) -> Result<String, EntryFailure> {
+    let body = entry.body.as_ref().map_err(|failure| failure.clone())?;
+    let shown = if body::is_v2(body) {
+        v2::check(cx, entry.entry, log, times)?
+    } else {
+        v1::check(cx, entry, log, times)?
+    };
+    body::check(body, material, credential, &cx.digests)?;
+    Ok(format!(
+        "{} entry {} of {}: {shown}",
+        entry.entry.kind_version.kind,
+        entry.entry.log_index,
+        label(log)
+    ))
+}
+
+/// For entries without a signed time of their own: the key must have been in use at some trusted time (c.2.5d).
+///
+/// A managed key may have no trusted time at all when the policy asks for none; then the key must be in use now.
+pub(crate) fn check_key_in_use(
+    cx: &Context<'_>,
+    log: &Log,
+    times: &Times,
+) -> Result<(), EntryFailure> {
+    let at = times.at.first().copied().unwrap_or(cx.now);
+    let in_use = times.at.iter().any(|at| log.validity.contains(*at))
+        || (times.at.is_empty() && log.validity.contains(cx.now));
+    if in_use {
+        Ok(())
+    } else {
+        Err(EntryFailure::KeyValidity { at: show(at) })
+    }
+}
+
+/// An inclusion proof in the types of the Merkle room.
+pub(crate) struct ProofParts {
+    pub(crate) hashes: Vec<Hash>,
+    /// `None` when the proof leaves it out.
+    pub(crate) root: Option<Hash>,
+    pub(crate) size: u64,
+    pub(crate) index: u64,
+}
+
+impl ProofParts {
+    pub(crate) fn parse(proof: &InclusionProof) -> Result<Self, EntryFailure> {
+        let form = |what| EntryFailure::ProofForm { what };
+        if proof.hashes.len() > limits::PROOF_HASHES {
+            return Err(form("number of hashes"));
+        }
+        let hash = |bytes: &[u8]| Hash::try_from(bytes).ok();
+        let hashes: Option<Vec<Hash>> = proof.hashes.iter().map(|bytes| hash(&bytes.0)).collect();
+        let root = match proof.root_hash.0.as_slice() {
+            [] => None,
+            bytes => Some(hash(bytes).ok_or(form("root hash"))?),
+        };
+        Ok(Self {
+            hashes: hashes.ok_or(form("hash"))?,
+            root,
+            size: u64::try_from(proof.tree_size).map_err(|_| form("tree size"))?,
+            index: u64::try_from(proof.log_index).map_err(|_| form("log index"))?,
+        })
+    }
+}
+
+/// RFC 6962 section 2.1.1: the path from the leaf (the canonical body) to the root.
+pub(crate) fn verify_inclusion(
+    body: &[u8],
+    index: u64,
+    size: u64,
+    hashes: &[Hash],
+    root: &Hash,
+) -> Result<(), EntryFailure> {
+    proof::verify_inclusion(index, size, &merkle::leaf_hash(body), hashes, root)
+        .map_err(|source| EntryFailure::Proof { size, source })
+}
+
+/// A log for people: its URL, else its ID.
+pub(crate) fn label(log: &Log) -> String {
+    if log.base_url.is_empty() {
+        hex::encode(log.id)
+    } else {
+        log.base_url.clone()
+    }
+}
