@@ -1,8 +1,82 @@
 //! Certificate authority with Fulcio's API: identity token in, 10-minute certificate out.
-#![allow(clippy::todo, missing_docs)]
-pub struct Config { /** Fulcio issuer configuration text (YAML or JSON). */ pub issuers: String, /** Accept plain http issuers (loopback, tests). */ pub allow_http_issuers: bool }
-pub struct Deps { pub signer: keys::Signer, /** issuing CA first, root last */ pub chain: Vec<pki::cert::Certificate>, pub ct: ct::CtLog, pub clock: clock::Clock, pub registry: prometheus::Registry }
+//!
+//! [`build`] checks everything that can be checked before the first request and gives the routes
+//! `/api/v2/signingCert`, `/api/v2/trustBundle`, `/api/v2/configuration`, `/api/v1/signingCert` and
+//! `/api/v1/rootCert`. The use case is in `issue`; `api` only translates.
+
+mod api;
+mod authority;
+mod issue;
+pub mod limits;
+mod metrics;
+mod proof;
+
+pub use authority::AuthorityError;
+
+use authority::Authority;
+use issue::Ca;
+use metrics::Metrics;
+use oidc::{Transport, Verifier};
+
+/// Settings of the certificate authority.
+pub struct Config {
+    /// Fulcio issuer configuration text (YAML or JSON).
+    pub issuers: String,
+    /// Accept plain http issuers on any host (tests, closed networks). Loopback is always accepted.
+    pub allow_http_issuers: bool,
+}
+
+/// What the certificate authority works with.
+pub struct Deps {
+    /// The key of the issuing CA.
+    pub signer: keys::Signer,
+    /// Issuing CA first, root last.
+    pub chain: Vec<pki::cert::Certificate>,
+    /// Where precertificates are logged before certificates are issued.
+    pub ct: ct::CtLog,
+    /// The process's clock.
+    pub clock: clock::Clock,
+    /// Where the metrics go. One authority a registry.
+    pub registry: prometheus::Registry,
+}
+
+/// Why the certificate authority does not start.
 #[derive(Debug, thiserror::Error)]
-pub enum BuildError { #[error("TODO")] Todo }
-/// Fulcio REST routes: /api/v2/signingCert, /api/v2/trustBundle, /api/v2/configuration, /api/v1/signingCert, /api/v1/rootCert.
-pub fn build(config: Config, deps: Deps) -> Result<axum::Router, BuildError> { todo!() }
+pub enum BuildError {
+    /// The issuer configuration does not load.
+    #[error(transparent)]
+    Issuers(#[from] oidc::ConfigError),
+    /// No CA certificate was given.
+    #[error("the CA chain is empty; give the issuing CA's certificate first and the root's last")]
+    NoChain,
+    /// Key and certificate do not belong together.
+    #[error(
+        "the CA key (ID {key}…) is not the key of the issuing CA's certificate (ID {certificate}…); give the pair that belongs together"
+    )]
+    KeyMismatch {
+        /// First bytes of the key's ID, hex.
+        key: String,
+        /// First bytes of the certificate's key ID, hex.
+        certificate: String,
+    },
+    /// The chain breaks a rule of the CA profile.
+    #[error("the CA chain is refused: {0}")]
+    Chain(#[from] pki::path::PathError),
+    /// The metrics are registered already.
+    #[error("metrics: {0}")]
+    Metrics(#[from] prometheus::Error),
+}
+
+/// Builds the routes of the certificate authority.
+pub fn build(config: Config, deps: Deps) -> Result<axum::Router, BuildError> {
+    let transport = Transport {
+        allow_http: config.allow_http_issuers,
+    };
+    let issuers = oidc::Config::load(&config.issuers, transport)?;
+    let verifier = Verifier::new(issuers, transport, deps.clock.clone());
+    let authority = Authority::new(deps.signer, deps.chain, deps.clock.now())?;
+    let metrics = Metrics::register(&deps.registry)?;
+    Ok(api::router(Ca::new(
+        verifier, authority, deps.ct, deps.clock, metrics,
+    )))
+}

@@ -15,7 +15,10 @@ fuzz_target!(|input: (u64, u64, Hash, Hash, Vec<Hash>)| {
         let proof = plan.fold(&vec![leaf; plan.nodes().len()]).unwrap();
         let computed = root_from_inclusion(a, b, &leaf, &proof).unwrap();
         verify_inclusion(a, b, &leaf, &proof, &computed).unwrap();
-        assert_eq!(root_from_inclusion(a, b, &leaf, &hashes).is_ok(), hashes.len() == proof.len());
+        assert_eq!(
+            root_from_inclusion(a, b, &leaf, &hashes).is_ok(),
+            hashes.len() == proof.len()
+        );
     }
 
     let _ = verify_consistency(a, b, &hashes, &leaf, &root);

@@ -6,7 +6,10 @@ use pki::key::PublicKey;
 
 fuzz_target!(|bytes: &[u8]| {
     let text = str::from_utf8(bytes).ok();
-    let keys = [PublicKey::parse_spki(bytes).ok(), text.and_then(|pem| PublicKey::parse_pem(pem).ok())];
+    let keys = [
+        PublicKey::parse_spki(bytes).ok(),
+        text.and_then(|pem| PublicKey::parse_pem(pem).ok()),
+    ];
     for key in keys.into_iter().flatten() {
         let _ = key.check_strength();
         let again = PublicKey::parse_pem(&key.to_pem()).unwrap();

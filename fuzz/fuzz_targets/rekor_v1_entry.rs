@@ -7,6 +7,9 @@ use libfuzzer_sys::fuzz_target;
 fuzz_target!(|json: &[u8]| {
     if let Ok(entry) = rekor::parse_v1_entry(json) {
         let (kind, version, _) = Body::parse(&entry.body).unwrap();
-        assert_eq!((kind.as_str(), version.as_str()), (entry.kind, entry.version));
+        assert_eq!(
+            (kind.as_str(), version.as_str()),
+            (entry.kind, entry.version)
+        );
     }
 });

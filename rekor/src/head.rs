@@ -24,12 +24,20 @@ impl tlog::HeadSigner for NoteSigner {
         _time_ms: i64,
     ) -> Result<bytes::Bytes, SignError> {
         // C2SP tlog-checkpoint: origin, size, root; no extension lines.
-        let checkpoint =
-            Checkpoint { origin: self.origin.clone(), size, root: *root, extensions: Vec::new() };
+        let checkpoint = Checkpoint {
+            origin: self.origin.clone(),
+            size,
+            root: *root,
+            extensions: Vec::new(),
+        };
         let text = checkpoint.to_text();
         // C2SP signed-note: the signature covers the text with its last LF.
         let signature = self.signer.sign(text.as_bytes()).await.map_err(failed)?;
-        let line = SignatureLine { name: self.name.clone(), hint: self.hint, signature };
+        let line = SignatureLine {
+            name: self.name.clone(),
+            hint: self.hint,
+            signature,
+        };
         let note = SignedNote::new(text, vec![line]).map_err(failed)?;
         Ok(note.to_string().into())
     }

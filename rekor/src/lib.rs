@@ -6,6 +6,7 @@
 //! answer is sent only for a committed leaf. Root, size, proof and checkpoint of one answer come
 //! from one tree head.
 
+mod body;
 mod head;
 mod json;
 mod kinds;

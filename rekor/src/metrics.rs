@@ -4,11 +4,15 @@ use axum::extract::{MatchedPath, Request, State};
 use axum::middleware::Next;
 use axum::response::Response;
 use prometheus::core::Collector;
-use prometheus::{HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, Opts, Registry};
+use prometheus::{
+    HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, Opts, Registry,
+};
 use std::time::Instant;
 
 /// Seconds. A durable answer takes from half a millisecond; clients give up after 5 to 90 s.
-const BUCKETS: [f64; 12] = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0, 20.0];
+const BUCKETS: [f64; 12] = [
+    0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0, 20.0,
+];
 
 /// Counters of one API. The label `api` tells v1 and v2 apart, so that both may share a registry.
 #[derive(Clone)]
@@ -44,7 +48,9 @@ impl Metrics {
     fn new(api: &'static str) -> Result<Self, prometheus::Error> {
         let opts = |name: &str, help: &str| Opts::new(name, help).const_label("api", api);
         let histogram = |name: &str, help: &str| {
-            HistogramOpts::new(name, help).const_label("api", api).buckets(BUCKETS.to_vec())
+            HistogramOpts::new(name, help)
+                .const_label("api", api)
+                .buckets(BUCKETS.to_vec())
         };
         Ok(Self {
             new_entries: IntCounter::with_opts(opts(
@@ -52,24 +58,39 @@ impl Metrics {
                 "The total number of new log entries",
             ))?,
             api_latency: HistogramVec::new(
-                histogram("rekor_api_latency", "API latency in seconds by path and status"),
+                histogram(
+                    "rekor_api_latency",
+                    "API latency in seconds by path and status",
+                ),
                 &["path", "code"],
             )?,
             latency_by_api: HistogramVec::new(
-                histogram("rekor_latency_by_api", "API latency in seconds by path and method"),
+                histogram(
+                    "rekor_latency_by_api",
+                    "API latency in seconds by path and method",
+                ),
                 &["path", "method"],
             )?,
             qps_by_api: IntCounterVec::new(
-                opts("rekor_qps_by_api", "API requests by path, method and status"),
+                opts(
+                    "rekor_qps_by_api",
+                    "API requests by path, method and status",
+                ),
                 &["path", "method", "code"],
             )?,
         })
     }
 
     fn observe(&self, path: &str, method: &str, code: &str, seconds: f64) {
-        self.api_latency.with_label_values(&[path, code]).observe(seconds);
-        self.latency_by_api.with_label_values(&[path, method]).observe(seconds);
-        self.qps_by_api.with_label_values(&[path, method, code]).inc();
+        self.api_latency
+            .with_label_values(&[path, code])
+            .observe(seconds);
+        self.latency_by_api
+            .with_label_values(&[path, method])
+            .observe(seconds);
+        self.qps_by_api
+            .with_label_values(&[path, method, code])
+            .inc();
     }
 }
 
@@ -83,7 +104,11 @@ fn build_info(api: &'static str) -> Option<IntGauge> {
 }
 
 /// Middleware: times a request and counts it under its route, never under its raw path.
-pub(crate) async fn observe(State(metrics): State<Metrics>, request: Request, next: Next) -> Response {
+pub(crate) async fn observe(
+    State(metrics): State<Metrics>,
+    request: Request,
+    next: Next,
+) -> Response {
     let path = request
         .extensions()
         .get::<MatchedPath>()
@@ -93,7 +118,12 @@ pub(crate) async fn observe(State(metrics): State<Metrics>, request: Request, ne
     let method = known_method(request.method());
     let start = Instant::now();
     let response = next.run(request).await;
-    metrics.observe(&path, method, response.status().as_str(), start.elapsed().as_secs_f64());
+    metrics.observe(
+        &path,
+        method,
+        response.status().as_str(),
+        start.elapsed().as_secs_f64(),
+    );
     response
 }
 
@@ -121,8 +151,15 @@ mod tests {
         v2.new_entries.inc_by(2);
         v1.observe("/p", "GET", "200", 0.1);
         let families = registry.gather();
-        let entries = families.iter().find(|f| f.name() == "rekor_new_entries").unwrap();
-        let total: f64 = entries.get_metric().iter().map(|m| m.get_counter().value()).sum();
+        let entries = families
+            .iter()
+            .find(|f| f.name() == "rekor_new_entries")
+            .unwrap();
+        let total: f64 = entries
+            .get_metric()
+            .iter()
+            .map(|m| m.get_counter().get_value())
+            .sum();
         assert!((total - 3.0).abs() < f64::EPSILON);
     }
 

@@ -19,7 +19,9 @@ pub(crate) struct Unfinished;
 impl Workers {
     pub(crate) fn new() -> Self {
         let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-        Self { permits: Arc::new(Semaphore::new(cores)) }
+        Self {
+            permits: Arc::new(Semaphore::new(cores)),
+        }
     }
 
     /// Runs `job`, whose input has `size` bytes.
@@ -31,7 +33,12 @@ impl Workers {
         if size <= limits::INLINE_BODY {
             return Ok(job());
         }
-        let permit = self.permits.clone().acquire_owned().await.map_err(|_| Unfinished)?;
+        let permit = self
+            .permits
+            .clone()
+            .acquire_owned()
+            .await
+            .map_err(|_| Unfinished)?;
         let task = tokio::task::spawn_blocking(move || {
             // The permit goes with the job: a client that leaves does not free its core.
             let _permit = permit;

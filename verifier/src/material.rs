@@ -5,7 +5,8 @@ use crate::limits;
 use crate::policy::{Policy, Signer};
 use crate::report::{Step, StepName, quoted};
 use formats::bundle::{
-    Bundle, Content, HashOutput, RawBytes, TransparencyLogEntry, VerificationMaterial, Version,
+    Bundle, Content, HashOutput, InclusionProof, RawBytes, TransparencyLogEntry,
+    VerificationMaterial, Version,
 };
 use formats::dsse::{self, Envelope};
 use pki::cert::Certificate;
@@ -59,7 +60,7 @@ pub(crate) fn check<'a>(bundle: &'a Bundle, policy: &Policy) -> (Material<'a>, S
     let mut step = Step::new(StepName::Material);
     let version = bundle.version();
     match version {
-        Some(version) => step.note(format!("bundle {}", version_name(version))),
+        Some(version) => step.note(format!("bundle {}", version)),
         None => step.fail(Failure::MediaType {
             have: quoted(&bundle.media_type),
         }),
@@ -78,14 +79,6 @@ pub(crate) fn check<'a>(bundle: &'a Bundle, policy: &Policy) -> (Material<'a>, S
         },
         step,
     )
-}
-
-fn version_name(version: Version) -> &'static str {
-    match version {
-        Version::V01 => "v0.1",
-        Version::V02 => "v0.2",
-        Version::V03 => "v0.3",
-    }
 }
 
 /// The bundle must hold the kind of credential that the policy asks for (spec c.4).
@@ -285,7 +278,7 @@ fn check_entry_form(
     let proven = entry
         .inclusion_proof
         .as_ref()
-        .is_some_and(|proof| proof.checkpoint.is_some());
+        .is_some_and(|proof| checkpoint_of(proof).is_some());
     match version {
         Some(Version::V01) if entry.inclusion_promise.is_none() => {
             Err(Failure::NoPromise { position })
@@ -295,21 +288,27 @@ fn check_entry_form(
     }
 }
 
-fn tokens<'a>(material: &'a VerificationMaterial, step: &mut Step) -> Vec<&'a [u8]> {
-    let stamps = material
-        .timestamp_verification_data
+/// The checkpoint's text; an empty one is an absent one, as everywhere in proto3 JSON.
+pub(crate) fn checkpoint_of(proof: &InclusionProof) -> Option<&str> {
+    let envelope = proof
+        .checkpoint
         .as_ref()
-        .map_or(&[][..], |data| &data.rfc3161_timestamps);
+        .map(|checkpoint| checkpoint.envelope.as_str());
+    envelope.filter(|text| !text.is_empty())
+}
+
+/// The tokens that are read: within the limit, each once.
+fn tokens<'a>(material: &'a VerificationMaterial, step: &mut Step) -> Vec<&'a [u8]> {
+    let stamps: Vec<&[u8]> = material.timestamps().take(limits::TIMESTAMPS + 1).collect();
     if stamps.len() > limits::TIMESTAMPS {
         step.fail(Failure::TooManyTimestamps {
-            have: stamps.len(),
+            have: material.timestamps().count(),
             limit: limits::TIMESTAMPS,
         });
         return Vec::new();
     }
     let mut kept: Vec<&[u8]> = Vec::new();
-    for (position, stamp) in stamps.iter().enumerate() {
-        let token = stamp.signed_timestamp.0.as_slice();
+    for (position, token) in stamps.into_iter().enumerate() {
         if kept.contains(&token) {
             step.note(format!(
                 "timestamp {position} repeats an earlier one and counts once"

@@ -94,19 +94,27 @@ fn verify_message(
     if key.kind() == KeyKind::Ed25519 {
         return verify_ed25519(cx, key, signature);
     }
-    // Signers choose the hash: SHA-256 with P-384 keys is common. The digest hint names it, else the registry default.
-    let default = key.default_digest_scheme();
-    let scheme = hinted
-        .and_then(|hash| scheme_with_hash(key.kind(), hash))
-        .unwrap_or(default);
-    let hash = scheme.hash().ok_or(Failure::SignatureMismatch)?;
-    let digest = cx.digests.get(hash).ok_or(Failure::DigestMissing {
-        algorithm: hash.name(),
-    })?;
-    cx.spend(1)?;
-    key.verify_digest(scheme, digest, signature)
-        .map(|()| scheme)
-        .map_err(|_| Failure::SignatureMismatch)
+    // Signers choose the hash: SHA-256 with P-384 keys is common. The digest hint names it; without one it is the
+    // key's default or SHA-256.
+    let candidates = match hinted.and_then(|hash| Scheme::of(key.kind(), hash)) {
+        Some(scheme) => vec![scheme],
+        None => unnamed_schemes(key),
+    };
+    let mut failure = Failure::SignatureMismatch;
+    for scheme in candidates {
+        let Some(hash) = scheme.hash() else { continue };
+        let Some(digest) = cx.digests.get(hash) else {
+            failure = Failure::DigestMissing {
+                algorithm: hash.name(),
+            };
+            continue;
+        };
+        cx.spend(1)?;
+        if key.verify_digest(scheme, digest, signature).is_ok() {
+            return Ok(scheme);
+        }
+    }
+    Err(failure)
 }
 
 /// Pure over the bytes, or prehashed (what a log can check); the two cannot be mistaken for one another (RFC 8032).
@@ -166,24 +174,31 @@ fn check_envelope(
     Ok(statement.predicate_type)
 }
 
-/// DSSE does not name the hash: the key's default, or SHA-256, which Rekor v1 uses for every ECDSA key (spec A.11).
 fn verify_envelope(
     cx: &Context<'_>,
     key: &PublicKey,
     pae: &[u8],
     signature: &[u8],
 ) -> Result<Scheme, Failure> {
-    let default = key.default_scheme();
-    let sha256 =
-        scheme_with_hash(key.kind(), HashAlgorithm::Sha256).filter(|scheme| *scheme != default);
-    let prehashed = (key.kind() == KeyKind::Ed25519).then_some(Scheme::Ed25519ph);
-    for scheme in [Some(default), sha256, prehashed].into_iter().flatten() {
+    for scheme in unnamed_schemes(key) {
         cx.spend(1)?;
         if key.verify(scheme, pae, signature).is_ok() {
             return Ok(scheme);
         }
     }
     Err(Failure::SignatureMismatch)
+}
+
+/// Where nothing names the hash: the key's default, SHA-256 (which Rekor v1 uses for every ECDSA key, spec A.11),
+/// and Ed25519ph beside Ed25519 (which Rekor v2 asks for, spec h.3).
+fn unnamed_schemes(key: &PublicKey) -> Vec<Scheme> {
+    let default = key.default_scheme();
+    let sha256 = Scheme::of(key.kind(), HashAlgorithm::Sha256).filter(|scheme| *scheme != default);
+    let prehashed = (key.kind() == KeyKind::Ed25519).then_some(Scheme::Ed25519ph);
+    [Some(default), sha256, prehashed]
+        .into_iter()
+        .flatten()
+        .collect()
 }
 
 /// The name of a subject that shares a digest with the artifact (in-toto: digest sets match when any field does).
@@ -205,26 +220,6 @@ fn matching_subject<'s>(
             artifact: shown_digest(digests, HashAlgorithm::Sha256),
             subjects: statement.subject.len(),
         })
-}
-
-/// The scheme of this kind of key with this hash (RSA: PKCS#1 v1.5, what Sigstore signers make).
-pub(crate) fn scheme_with_hash(kind: KeyKind, hash: HashAlgorithm) -> Option<Scheme> {
-    use HashAlgorithm::{Sha256, Sha384, Sha512};
-    Some(match (kind, hash) {
-        (KeyKind::EcdsaP256, Sha256) => Scheme::EcdsaP256Sha256,
-        (KeyKind::EcdsaP256, Sha384) => Scheme::EcdsaP256Sha384,
-        (KeyKind::EcdsaP256, Sha512) => Scheme::EcdsaP256Sha512,
-        (KeyKind::EcdsaP384, Sha256) => Scheme::EcdsaP384Sha256,
-        (KeyKind::EcdsaP384, Sha384) => Scheme::EcdsaP384Sha384,
-        (KeyKind::EcdsaP384, Sha512) => Scheme::EcdsaP384Sha512,
-        (KeyKind::EcdsaP521, Sha256) => Scheme::EcdsaP521Sha256,
-        (KeyKind::EcdsaP521, Sha384) => Scheme::EcdsaP521Sha384,
-        (KeyKind::EcdsaP521, Sha512) => Scheme::EcdsaP521Sha512,
-        (KeyKind::Rsa { .. }, Sha256) => Scheme::RsaPkcs1Sha256,
-        (KeyKind::Rsa { .. }, Sha384) => Scheme::RsaPkcs1Sha384,
-        (KeyKind::Rsa { .. }, Sha512) => Scheme::RsaPkcs1Sha512,
-        (KeyKind::Ed25519, _) => return None,
-    })
 }
 
 fn shown_digest(digests: &ArtifactDigests<'_>, algorithm: HashAlgorithm) -> String {

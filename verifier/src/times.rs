@@ -40,9 +40,9 @@ pub(crate) fn establish(
     }
     // b. integratedTime counts only under a verified SET; c. v2 entries give no time.
     for entry in entries {
-        if let (Some(log), Some(Ok(at))) = (entry.log, entry.promised_time) {
+        if let (Some(log), Some(Ok(at))) = (entry.log, &entry.promised_time) {
             times.add(
-                at,
+                *at,
                 format!("log {}", log.party()),
                 &format!("log {}", tlog::label(log)),
             );

@@ -2,7 +2,6 @@
 
 use crate::budget::{Budget, Exhausted};
 use crate::limits;
-use crate::signature::scheme_with_hash;
 use crate::times::show;
 use crate::trust::{Authority, TrustMaterial};
 use cms::cert::CertificateChoices;
@@ -468,7 +467,7 @@ fn signature_scheme(signer: &SignerInfo, key: &PublicKey) -> Result<Scheme, Time
         "1.3.101.112" if key.kind() == Ed25519 => return Ok(Scheme::Ed25519),
         _ => return Err(TimestampFailure::Algorithm { oid }),
     };
-    match scheme_with_hash(key.kind(), hash) {
+    match Scheme::of(key.kind(), hash) {
         Some(scheme) if rsa == matches!(key.kind(), Rsa { .. }) => Ok(scheme),
         _ => Err(TimestampFailure::Algorithm { oid }),
     }

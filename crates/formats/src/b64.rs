@@ -53,7 +53,7 @@ impl<'de> serde::Deserialize<'de> for B64 {
 /// Padding may be absent, but not wrong. Returns `None` for anything else.
 pub fn decode_lenient(text: &str) -> Option<Vec<u8>> {
     let text = without_line_breaks(text);
-    if text.contains('=') && text.len() % 4 != 0 {
+    if text.contains('=') && !text.len().is_multiple_of(4) {
         return None;
     }
     if text.contains(['-', '_']) {

@@ -77,7 +77,7 @@ impl LogEntry {
             },
             kind_version: KindVersion { kind, version },
             integrated_time: not_negative("integratedTime", self.integrated_time)?,
-            inclusion_promise: (!set.is_empty()).then(|| InclusionPromise {
+            inclusion_promise: (!set.is_empty()).then_some(InclusionPromise {
                 signed_entry_timestamp: B64(set),
             }),
             inclusion_proof: Some(self.verification.inclusion_proof.to_bundle_form()?),

@@ -1,4 +1,5 @@
 //! The rules on a bundle's shape, one mutation each.
+#![allow(clippy::unwrap_used, reason = "test helpers outside #[test] functions")]
 
 use formats::b64::B64;
 use formats::bundle::{

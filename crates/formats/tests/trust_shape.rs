@@ -1,4 +1,5 @@
 //! The rules on trust files, one mutation each.
+#![allow(clippy::unwrap_used, reason = "test helpers outside #[test] functions")]
 
 use formats::trust::{
     CLIENT_TRUST_CONFIG, ClientTrustConfig, SIGNING_CONFIG, SigningConfig, TRUSTED_ROOT,

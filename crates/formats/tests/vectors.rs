@@ -1,4 +1,5 @@
 //! The published vectors: every trust file and bundle is read, malformed ones give their own error.
+#![allow(clippy::unwrap_used, reason = "test helpers outside #[test] functions")]
 
 use formats::bundle::{Bundle, BundleError, Content, Version};
 use formats::entry::{self, Body, EntryError};

@@ -1,6 +1,6 @@
 //! CA and timestamping certificates (spec/fulcio.md 4.2, spec/clients.md d.2).
 //!
-//! rcgen writes the TBS, but its signing call is synchronous. So a [`Recorder`] catches the TBS, our own
+//! rcgen writes the TBS, but its signing call is synchronous. So a recorder catches the TBS, our own
 //! async [`Signer`] signs it, and `pki` assembles the certificate; HSM and KMS keys fit.
 
 use crate::error::CertificateRule;

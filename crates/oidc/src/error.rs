@@ -10,6 +10,10 @@ use time::format_description::well_known::Rfc3339;
 
 /// Why a token does not give a principal.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[allow(
+    missing_docs,
+    reason = "the message of each variant says what its fields are"
+)]
 pub enum TokenError {
     /// No token in the request.
     #[error(
@@ -102,6 +106,10 @@ impl TokenError {
 
 /// Why the claims of a good token cannot go into a certificate.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[allow(
+    missing_docs,
+    reason = "the message of each variant says what its fields are"
+)]
 pub enum EmbedError {
     /// A plain template names a key that neither the token nor the defaults have.
     #[error("{template}: value <{key}> not present in either claims or defaults")]
@@ -131,6 +139,10 @@ pub enum EmbedError {
 
 /// Why the issuer configuration does not load. All problems at once.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[allow(
+    missing_docs,
+    reason = "the message of each variant says what its fields are"
+)]
 pub enum ConfigError {
     /// Longer than [`crate::limits::CONFIG_BYTES`].
     #[error("the issuer configuration has {have} bytes, at most {max} are read")]

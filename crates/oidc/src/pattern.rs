@@ -17,6 +17,10 @@ pub struct Pattern {
 
 /// Why a wildcard is refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[allow(
+    missing_docs,
+    reason = "the message of each variant says what its fields are"
+)]
 pub enum PatternError {
     /// Longer than [`PATTERN_BYTES`].
     #[error("the pattern has {have} bytes, at most {max} are read")]

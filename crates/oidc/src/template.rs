@@ -14,6 +14,10 @@ pub type Values = BTreeMap<String, String>;
 
 /// Why a template does not parse.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[allow(
+    missing_docs,
+    reason = "the message of each variant says what its fields are"
+)]
 pub enum ParseError {
     /// Longer than [`TEMPLATE_BYTES`].
     #[error("the template has {have} bytes, at most {max} are read")]
@@ -42,6 +46,10 @@ pub enum ParseError {
 
 /// Why a template cannot be evaluated with the values at hand.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[allow(
+    missing_docs,
+    reason = "the message of each variant says what its fields are"
+)]
 pub enum RenderError {
     /// `.name` names nothing.
     #[error("no entry for key {key:?} in claims or defaults")]

@@ -157,12 +157,16 @@ impl Scheme {
     /// Gives the hash over the message; none for pure Ed25519, which hashes inside.
     pub fn hash(self) -> Option<HashAlgorithm> {
         match self {
-            Self::EcdsaP256Sha256 | Self::EcdsaP384Sha256 | Self::EcdsaP521Sha256 | Self::RsaPkcs1Sha256 | Self::RsaPssSha256 => {
-                Some(HashAlgorithm::Sha256)
-            }
-            Self::EcdsaP256Sha384 | Self::EcdsaP384Sha384 | Self::EcdsaP521Sha384 | Self::RsaPkcs1Sha384 | Self::RsaPssSha384 => {
-                Some(HashAlgorithm::Sha384)
-            }
+            Self::EcdsaP256Sha256
+            | Self::EcdsaP384Sha256
+            | Self::EcdsaP521Sha256
+            | Self::RsaPkcs1Sha256
+            | Self::RsaPssSha256 => Some(HashAlgorithm::Sha256),
+            Self::EcdsaP256Sha384
+            | Self::EcdsaP384Sha384
+            | Self::EcdsaP521Sha384
+            | Self::RsaPkcs1Sha384
+            | Self::RsaPssSha384 => Some(HashAlgorithm::Sha384),
             Self::EcdsaP256Sha512
             | Self::EcdsaP384Sha512
             | Self::EcdsaP521Sha512
@@ -176,9 +180,15 @@ impl Scheme {
     /// Tells whether a key of this kind can make such signatures.
     pub fn fits(self, kind: KeyKind) -> bool {
         match self {
-            Self::EcdsaP256Sha256 | Self::EcdsaP256Sha384 | Self::EcdsaP256Sha512 => kind == KeyKind::EcdsaP256,
-            Self::EcdsaP384Sha256 | Self::EcdsaP384Sha384 | Self::EcdsaP384Sha512 => kind == KeyKind::EcdsaP384,
-            Self::EcdsaP521Sha256 | Self::EcdsaP521Sha384 | Self::EcdsaP521Sha512 => kind == KeyKind::EcdsaP521,
+            Self::EcdsaP256Sha256 | Self::EcdsaP256Sha384 | Self::EcdsaP256Sha512 => {
+                kind == KeyKind::EcdsaP256
+            }
+            Self::EcdsaP384Sha256 | Self::EcdsaP384Sha384 | Self::EcdsaP384Sha512 => {
+                kind == KeyKind::EcdsaP384
+            }
+            Self::EcdsaP521Sha256 | Self::EcdsaP521Sha384 | Self::EcdsaP521Sha512 => {
+                kind == KeyKind::EcdsaP521
+            }
             Self::RsaPkcs1Sha256
             | Self::RsaPkcs1Sha384
             | Self::RsaPkcs1Sha512
@@ -192,14 +202,18 @@ impl Scheme {
     /// Finds the ECDSA scheme of a curve and a hash, or the PKCS#1 v1.5 scheme of RSA and a hash.
     pub fn of(kind: KeyKind, hash: HashAlgorithm) -> Option<Self> {
         let pss = [Self::RsaPssSha256, Self::RsaPssSha384, Self::RsaPssSha512];
-        Self::ALL.into_iter().find(|s| s.fits(kind) && s.hash() == Some(hash) && *s != Self::Ed25519ph && !pss.contains(s))
+        Self::ALL.into_iter().find(|s| {
+            s.fits(kind) && s.hash() == Some(hash) && *s != Self::Ed25519ph && !pss.contains(s)
+        })
     }
 
     /// Gives the X.509 signature AlgorithmIdentifier, parameters as RFC 4055, 5758 and 8410 want them.
     /// None for PSS and Ed25519ph, which no certificate here is signed with.
     pub fn algorithm_identifier(self) -> Option<AlgorithmIdentifierOwned> {
         let (oid, parameters) = match (self, self.hash()) {
-            (Self::RsaPssSha256 | Self::RsaPssSha384 | Self::RsaPssSha512 | Self::Ed25519ph, _) => return None,
+            (Self::RsaPssSha256 | Self::RsaPssSha384 | Self::RsaPssSha512 | Self::Ed25519ph, _) => {
+                return None;
+            }
             (Self::RsaPkcs1Sha256, _) => (oid::RSA_SHA256, Some(Any::null())),
             (Self::RsaPkcs1Sha384, _) => (oid::RSA_SHA384, Some(Any::null())),
             (Self::RsaPkcs1Sha512, _) => (oid::RSA_SHA512, Some(Any::null())),
@@ -212,7 +226,10 @@ impl Scheme {
     }
 
     /// Finds the scheme that a signature algorithm OID means for a key of this kind.
-    pub(crate) fn from_signature_oid(id: &ObjectIdentifier, kind: KeyKind) -> Result<Self, SignatureOidError> {
+    pub(crate) fn from_signature_oid(
+        id: &ObjectIdentifier,
+        kind: KeyKind,
+    ) -> Result<Self, SignatureOidError> {
         if !KNOWN_SIGNATURES.contains(id) {
             return Err(SignatureOidError::Unknown);
         }
@@ -242,20 +259,64 @@ pub(crate) enum SignatureOidError {
 
 /// The `keyDetails` names of protobuf-specs in use, each for one kind of key and one scheme.
 const KEY_DETAILS: [(&str, KeyKind, Scheme); 13] = [
-    ("PKIX_ECDSA_P256_SHA_256", KeyKind::EcdsaP256, Scheme::EcdsaP256Sha256),
-    ("PKIX_ECDSA_P384_SHA_384", KeyKind::EcdsaP384, Scheme::EcdsaP384Sha384),
-    ("PKIX_ECDSA_P521_SHA_512", KeyKind::EcdsaP521, Scheme::EcdsaP521Sha512),
+    (
+        "PKIX_ECDSA_P256_SHA_256",
+        KeyKind::EcdsaP256,
+        Scheme::EcdsaP256Sha256,
+    ),
+    (
+        "PKIX_ECDSA_P384_SHA_384",
+        KeyKind::EcdsaP384,
+        Scheme::EcdsaP384Sha384,
+    ),
+    (
+        "PKIX_ECDSA_P521_SHA_512",
+        KeyKind::EcdsaP521,
+        Scheme::EcdsaP521Sha512,
+    ),
     ("PKIX_ED25519", KeyKind::Ed25519, Scheme::Ed25519),
     ("PKIX_ED25519_PH", KeyKind::Ed25519, Scheme::Ed25519ph),
-    ("PKIX_RSA_PKCS1V15_2048_SHA256", KeyKind::Rsa { bits: 2048 }, Scheme::RsaPkcs1Sha256),
-    ("PKIX_RSA_PKCS1V15_3072_SHA256", KeyKind::Rsa { bits: 3072 }, Scheme::RsaPkcs1Sha256),
-    ("PKIX_RSA_PKCS1V15_4096_SHA256", KeyKind::Rsa { bits: 4096 }, Scheme::RsaPkcs1Sha256),
-    ("PKIX_RSA_PSS_2048_SHA256", KeyKind::Rsa { bits: 2048 }, Scheme::RsaPssSha256),
-    ("PKIX_RSA_PSS_3072_SHA256", KeyKind::Rsa { bits: 3072 }, Scheme::RsaPssSha256),
-    ("PKIX_RSA_PSS_4096_SHA256", KeyKind::Rsa { bits: 4096 }, Scheme::RsaPssSha256),
+    (
+        "PKIX_RSA_PKCS1V15_2048_SHA256",
+        KeyKind::Rsa { bits: 2048 },
+        Scheme::RsaPkcs1Sha256,
+    ),
+    (
+        "PKIX_RSA_PKCS1V15_3072_SHA256",
+        KeyKind::Rsa { bits: 3072 },
+        Scheme::RsaPkcs1Sha256,
+    ),
+    (
+        "PKIX_RSA_PKCS1V15_4096_SHA256",
+        KeyKind::Rsa { bits: 4096 },
+        Scheme::RsaPkcs1Sha256,
+    ),
+    (
+        "PKIX_RSA_PSS_2048_SHA256",
+        KeyKind::Rsa { bits: 2048 },
+        Scheme::RsaPssSha256,
+    ),
+    (
+        "PKIX_RSA_PSS_3072_SHA256",
+        KeyKind::Rsa { bits: 3072 },
+        Scheme::RsaPssSha256,
+    ),
+    (
+        "PKIX_RSA_PSS_4096_SHA256",
+        KeyKind::Rsa { bits: 4096 },
+        Scheme::RsaPssSha256,
+    ),
     // Deprecated there, but selectable by Fulcio's and Rekor's list of client signing algorithms.
-    ("PKIX_ECDSA_P384_SHA_256", KeyKind::EcdsaP384, Scheme::EcdsaP384Sha256),
-    ("PKIX_ECDSA_P521_SHA_256", KeyKind::EcdsaP521, Scheme::EcdsaP521Sha256),
+    (
+        "PKIX_ECDSA_P384_SHA_256",
+        KeyKind::EcdsaP384,
+        Scheme::EcdsaP384Sha256,
+    ),
+    (
+        "PKIX_ECDSA_P521_SHA_256",
+        KeyKind::EcdsaP521,
+        Scheme::EcdsaP521Sha256,
+    ),
 ];
 
 /// Older names without a size; read, never written.
@@ -268,13 +329,24 @@ const KEY_DETAILS_ANY_RSA: [(&str, Scheme); 4] = [
 
 /// Names the `keyDetails` of a key and a scheme.
 pub(crate) fn key_details(kind: KeyKind, scheme: Scheme) -> Option<&'static str> {
-    KEY_DETAILS.iter().find(|(_, k, s)| *k == kind && *s == scheme).map(|(name, ..)| *name)
+    KEY_DETAILS
+        .iter()
+        .find(|(_, k, s)| *k == kind && *s == scheme)
+        .map(|(name, ..)| *name)
 }
 
 /// Reads a `keyDetails` name for a key.
 pub(crate) fn scheme_for_details(kind: KeyKind, name: &str) -> Option<Scheme> {
-    let exact = KEY_DETAILS.iter().find(|(n, k, _)| *n == name && *k == kind).map(|(.., scheme)| *scheme);
-    let any_rsa = || KEY_DETAILS_ANY_RSA.iter().find(|(n, s)| *n == name && s.fits(kind)).map(|(_, scheme)| *scheme);
+    let exact = KEY_DETAILS
+        .iter()
+        .find(|(n, k, _)| *n == name && *k == kind)
+        .map(|(.., scheme)| *scheme);
+    let any_rsa = || {
+        KEY_DETAILS_ANY_RSA
+            .iter()
+            .find(|(n, s)| *n == name && s.fits(kind))
+            .map(|(_, scheme)| *scheme)
+    };
     exact.or_else(any_rsa)
 }
 
@@ -292,27 +364,57 @@ mod tests {
 
     #[test]
     fn a_name_for_another_key_gives_no_scheme() {
-        assert_eq!(scheme_for_details(KeyKind::EcdsaP384, "PKIX_ECDSA_P256_SHA_256"), None);
-        assert_eq!(scheme_for_details(KeyKind::Rsa { bits: 2048 }, "PKIX_RSA_PKCS1V15_4096_SHA256"), None);
-        assert_eq!(scheme_for_details(KeyKind::Ed25519, "PKIX_RSA_PKCS1V5"), None);
+        assert_eq!(
+            scheme_for_details(KeyKind::EcdsaP384, "PKIX_ECDSA_P256_SHA_256"),
+            None
+        );
+        assert_eq!(
+            scheme_for_details(KeyKind::Rsa { bits: 2048 }, "PKIX_RSA_PKCS1V15_4096_SHA256"),
+            None
+        );
+        assert_eq!(
+            scheme_for_details(KeyKind::Ed25519, "PKIX_RSA_PKCS1V5"),
+            None
+        );
         assert_eq!(scheme_for_details(KeyKind::EcdsaP256, "nonsense"), None);
-        assert_eq!(key_details(KeyKind::EcdsaP256, Scheme::EcdsaP256Sha512), None);
+        assert_eq!(
+            key_details(KeyKind::EcdsaP256, Scheme::EcdsaP256Sha512),
+            None
+        );
     }
 
     #[test]
     fn a_signature_oid_takes_its_curve_from_the_key() {
         let of = |id, kind| Scheme::from_signature_oid(&id, kind);
-        assert_eq!(of(oid::ECDSA_SHA256, KeyKind::EcdsaP384), Ok(Scheme::EcdsaP384Sha256));
-        assert_eq!(of(oid::RSA_SHA512, KeyKind::Rsa { bits: 2048 }), Ok(Scheme::RsaPkcs1Sha512));
+        assert_eq!(
+            of(oid::ECDSA_SHA256, KeyKind::EcdsaP384),
+            Ok(Scheme::EcdsaP384Sha256)
+        );
+        assert_eq!(
+            of(oid::RSA_SHA512, KeyKind::Rsa { bits: 2048 }),
+            Ok(Scheme::RsaPkcs1Sha512)
+        );
         assert_eq!(of(oid::ED25519, KeyKind::Ed25519), Ok(Scheme::Ed25519));
-        assert_eq!(of(oid::ECDSA_SHA256, KeyKind::Ed25519), Err(SignatureOidError::OtherKey));
-        assert_eq!(of(oid::CODE_SIGNING, KeyKind::Ed25519), Err(SignatureOidError::Unknown));
+        assert_eq!(
+            of(oid::ECDSA_SHA256, KeyKind::Ed25519),
+            Err(SignatureOidError::OtherKey)
+        );
+        assert_eq!(
+            of(oid::CODE_SIGNING, KeyKind::Ed25519),
+            Err(SignatureOidError::Unknown)
+        );
     }
 
     #[test]
     fn a_kind_and_a_hash_make_a_scheme() {
-        assert_eq!(Scheme::of(KeyKind::Rsa { bits: 2048 }, HashAlgorithm::Sha384), Some(Scheme::RsaPkcs1Sha384));
-        assert_eq!(Scheme::of(KeyKind::EcdsaP521, HashAlgorithm::Sha256), Some(Scheme::EcdsaP521Sha256));
+        assert_eq!(
+            Scheme::of(KeyKind::Rsa { bits: 2048 }, HashAlgorithm::Sha384),
+            Some(Scheme::RsaPkcs1Sha384)
+        );
+        assert_eq!(
+            Scheme::of(KeyKind::EcdsaP521, HashAlgorithm::Sha256),
+            Some(Scheme::EcdsaP521Sha256)
+        );
         assert_eq!(Scheme::of(KeyKind::Ed25519, HashAlgorithm::Sha512), None);
     }
 
@@ -320,7 +422,10 @@ mod tests {
     fn hash_names_round_trip() {
         for hash in HashAlgorithm::ALL {
             assert_eq!(HashAlgorithm::from_name(hash.name()), Some(hash));
-            assert_eq!(HashAlgorithm::from_proto_name(hash.proto_name()), Some(hash));
+            assert_eq!(
+                HashAlgorithm::from_proto_name(hash.proto_name()),
+                Some(hash)
+            );
             assert_eq!(hash.digest(b"").len(), hash.len());
         }
         assert_eq!(HashAlgorithm::from_name("SHA256"), None);

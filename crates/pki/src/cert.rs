@@ -10,7 +10,9 @@ use der::{Decode, Tag, Tagged};
 use std::ops::Range;
 use time::OffsetDateTime;
 use x509_cert::ext::Extension;
-use x509_cert::ext::pkix::{AuthorityKeyIdentifier, BasicConstraints, ExtendedKeyUsage, KeyUsage, SubjectKeyIdentifier};
+use x509_cert::ext::pkix::{
+    AuthorityKeyIdentifier, BasicConstraints, ExtendedKeyUsage, KeyUsage, SubjectKeyIdentifier,
+};
 use x509_cert::name::Name;
 
 const LABEL: &str = "CERTIFICATE";
@@ -52,7 +54,10 @@ impl Certificate {
     /// repeated extensions, and known extensions that do not decode.
     pub fn parse_der(der: &[u8]) -> Result<Self, CertError> {
         if der.len() > limits::CERTIFICATE_DER {
-            return Err(CertError::TooLarge { len: der.len(), max: limits::CERTIFICATE_DER });
+            return Err(CertError::TooLarge {
+                len: der.len(),
+                max: limits::CERTIFICATE_DER,
+            });
         }
         let x509 = x509_cert::Certificate::from_der(der)?;
         let (spans, spki) = spans(der)?;
@@ -64,15 +69,30 @@ impl Certificate {
         let key = PublicKey::parse_spki(&der[spki])?;
         let known = Known::read(&x509)?;
         let validity = &x509.tbs_certificate.validity;
-        let (not_before, not_after) = (to_time(&validity.not_before)?, to_time(&validity.not_after)?);
-        Ok(Self { der: der.to_vec(), spans, x509, key, known, not_before, not_after })
+        let (not_before, not_after) = (
+            to_time(&validity.not_before)?,
+            to_time(&validity.not_after)?,
+        );
+        Ok(Self {
+            der: der.to_vec(),
+            spans,
+            x509,
+            key,
+            known,
+            not_before,
+            not_after,
+        })
     }
 
     /// Parses the first PEM block, a `CERTIFICATE`; as lenient as [`pem`].
     pub fn parse_pem(text: &str) -> Result<Self, CertError> {
         let block = pem::first(text)?;
         if block.label != LABEL {
-            return Err(PemError::Label { found: block.label, want: LABEL }.into());
+            return Err(PemError::Label {
+                found: block.label,
+                want: LABEL,
+            }
+            .into());
         }
         Self::parse_der(&block.der)
     }
@@ -81,9 +101,16 @@ impl Certificate {
     /// passed over.
     pub fn parse_pem_chain(text: &str) -> Result<Vec<Self>, CertError> {
         let blocks = pem::blocks(text, limits::CERTIFICATES_IN_PEM)?;
-        let chain: Vec<_> =
-            blocks.iter().filter(|block| block.label == LABEL).map(|block| Self::parse_der(&block.der)).collect::<Result<_, _>>()?;
-        if chain.is_empty() { Err(PemError::NoBlock.into()) } else { Ok(chain) }
+        let chain: Vec<_> = blocks
+            .iter()
+            .filter(|block| block.label == LABEL)
+            .map(|block| Self::parse_der(&block.der))
+            .collect::<Result<_, _>>()?;
+        if chain.is_empty() {
+            Err(PemError::NoBlock.into())
+        } else {
+            Ok(chain)
+        }
     }
 
     /// Gives the DER as received.
@@ -176,14 +203,19 @@ impl Certificate {
     pub fn verify_signed_by(&self, issuer: &Certificate) -> Result<(), CertError> {
         let scheme = self.signature_scheme(issuer.public_key())?;
         let signature = self.x509.signature.as_bytes().ok_or(CertError::Malformed)?;
-        issuer.public_key().verify(scheme, self.tbs_der(), signature).map_err(|_| CertError::Signature)
+        issuer
+            .public_key()
+            .verify(scheme, self.tbs_der(), signature)
+            .map_err(|_| CertError::Signature)
     }
 
     /// Gives the scheme of the signature on this certificate when `key` made it.
     pub fn signature_scheme(&self, key: &PublicKey) -> Result<Scheme, CertError> {
         let id = self.x509.signature_algorithm.oid;
         Scheme::from_signature_oid(&id, key.kind()).map_err(|error| match error {
-            SignatureOidError::Unknown => CertError::UnknownSignatureAlgorithm { oid: id.to_string() },
+            SignatureOidError::Unknown => CertError::UnknownSignatureAlgorithm {
+                oid: id.to_string(),
+            },
             // Another type of key cannot have signed it.
             SignatureOidError::OtherKey => CertError::Signature,
         })
@@ -194,7 +226,11 @@ impl Certificate {
     /// The rest is copied byte for byte. Special pre-certificate signing CAs (RFC 6962 section 3.1) are not supported:
     /// the issuer stays as it is.
     pub fn precert_tbs(&self) -> Result<Vec<u8>, CertError> {
-        Ok(tlv::edit_extensions(self.tbs_der(), |id| !tlv::is_transparency(id), None)?)
+        Ok(tlv::edit_extensions(
+            self.tbs_der(),
+            |id| !tlv::is_transparency(id),
+            None,
+        )?)
     }
 
     /// Tells whether this is a pre-certificate: it carries the poison extension.
@@ -204,7 +240,9 @@ impl Certificate {
 
     /// Reads the one subject alternative name.
     pub fn san(&self) -> Result<San, CertError> {
-        let (_, der) = self.find(oid::SUBJECT_ALT_NAME).ok_or(CertError::SanCount { count: 0 })?;
+        let (_, der) = self
+            .find(oid::SUBJECT_ALT_NAME)
+            .ok_or(CertError::SanCount { count: 0 })?;
         extensions::parse_san(der)
     }
 
@@ -214,7 +252,10 @@ impl Certificate {
     }
 
     pub(crate) fn find(&self, id: ObjectIdentifier) -> Option<(bool, &[u8])> {
-        extension_list(&self.x509).iter().find(|e| e.extn_id == id).map(|e| (e.critical, e.extn_value.as_bytes()))
+        extension_list(&self.x509)
+            .iter()
+            .find(|e| e.extn_id == id)
+            .map(|e| (e.critical, e.extn_value.as_bytes()))
     }
 
     pub(crate) fn known(&self) -> &Known {
@@ -222,7 +263,10 @@ impl Certificate {
     }
 
     pub(crate) fn critical_extensions(&self) -> impl Iterator<Item = &ObjectIdentifier> {
-        extension_list(&self.x509).iter().filter(|e| e.critical).map(|e| &e.extn_id)
+        extension_list(&self.x509)
+            .iter()
+            .filter(|e| e.critical)
+            .map(|e| &e.extn_id)
     }
 }
 
@@ -236,35 +280,56 @@ impl Eq for Certificate {}
 impl Known {
     fn read(x509: &x509_cert::Certificate) -> Result<Self, CertError> {
         let subject_key: Option<SubjectKeyIdentifier> = decode(x509, oid::SUBJECT_KEY_IDENTIFIER)?;
-        let authority_key: Option<AuthorityKeyIdentifier> = decode(x509, oid::AUTHORITY_KEY_IDENTIFIER)?;
+        let authority_key: Option<AuthorityKeyIdentifier> =
+            decode(x509, oid::AUTHORITY_KEY_IDENTIFIER)?;
         Ok(Self {
             basic: decode(x509, oid::BASIC_CONSTRAINTS)?,
             key_usage: decode(x509, oid::KEY_USAGE)?,
             extended_key_usage: decode(x509, oid::EXTENDED_KEY_USAGE)?,
             subject_key: subject_key.map(|id| id.0.into_bytes()),
-            authority_key: authority_key.and_then(|id| id.key_identifier).map(|id| id.into_bytes()),
+            authority_key: authority_key
+                .and_then(|id| id.key_identifier)
+                .map(|id| id.into_bytes()),
         })
     }
 }
 
-fn decode<'a, T: Decode<'a>>(x509: &'a x509_cert::Certificate, id: ObjectIdentifier) -> Result<Option<T>, CertError> {
-    let Some(extension) = extension_list(x509).iter().find(|e| e.extn_id == id) else { return Ok(None) };
+fn decode<'a, T: Decode<'a>>(
+    x509: &'a x509_cert::Certificate,
+    id: ObjectIdentifier,
+) -> Result<Option<T>, CertError> {
+    let Some(extension) = extension_list(x509).iter().find(|e| e.extn_id == id) else {
+        return Ok(None);
+    };
     let value = T::from_der(extension.extn_value.as_bytes());
-    value.map(Some).map_err(|_| CertError::MalformedExtension { oid: id.to_string() })
+    value.map(Some).map_err(|_| CertError::MalformedExtension {
+        oid: id.to_string(),
+    })
 }
 
 fn extension_list(x509: &x509_cert::Certificate) -> &[Extension] {
-    x509.tbs_certificate.extensions.as_deref().unwrap_or_default()
+    x509.tbs_certificate
+        .extensions
+        .as_deref()
+        .unwrap_or_default()
 }
 
 /// RFC 5280 section 4.2: at most one extension of a kind. Quadratic, over a bounded list.
 fn check_extensions(list: &[Extension]) -> Result<(), CertError> {
     if list.len() > limits::EXTENSIONS {
-        return Err(CertError::TooManyExtensions { count: list.len(), max: limits::EXTENSIONS });
+        return Err(CertError::TooManyExtensions {
+            count: list.len(),
+            max: limits::EXTENSIONS,
+        });
     }
     for (i, extension) in list.iter().enumerate() {
-        if list[..i].iter().any(|earlier| earlier.extn_id == extension.extn_id) {
-            return Err(CertError::RepeatedExtension { oid: extension.extn_id.to_string() });
+        if list[..i]
+            .iter()
+            .any(|earlier| earlier.extn_id == extension.extn_id)
+        {
+            return Err(CertError::RepeatedExtension {
+                oid: extension.extn_id.to_string(),
+            });
         }
     }
     Ok(())
@@ -272,7 +337,10 @@ fn check_extensions(list: &[Extension]) -> Result<(), CertError> {
 
 /// Finds the signed part, the names and the key in the DER (RFC 5280 section 4.1).
 fn spans(der: &[u8]) -> Result<(Spans, Range<usize>), CertError> {
-    let tbs = tlv::children(der, Tag::Sequence)?.first().cloned().ok_or(CertError::Malformed)?;
+    let tbs = tlv::children(der, Tag::Sequence)?
+        .first()
+        .cloned()
+        .ok_or(CertError::Malformed)?;
     let parts = tlv::children(&der[tbs.clone()], Tag::Sequence)?;
     let at = |index: usize| {
         let part = parts.get(index).ok_or(CertError::Malformed)?;
@@ -280,20 +348,33 @@ fn spans(der: &[u8]) -> Result<(Spans, Range<usize>), CertError> {
     };
     // version [0] is absent in version 1; then serial, signature, issuer, validity, subject, key.
     let serial = usize::from(tlv::first_tag(&der[at(0)?])?.is_context_specific());
-    let spans = Spans { tbs: tbs.clone(), issuer: at(serial + 2)?, subject: at(serial + 4)? };
+    let spans = Spans {
+        tbs: tbs.clone(),
+        issuer: at(serial + 2)?,
+        subject: at(serial + 4)?,
+    };
     Ok((spans, at(serial + 5)?))
 }
 
 fn to_time(time: &x509_cert::time::Time) -> Result<OffsetDateTime, CertError> {
-    let seconds = i64::try_from(time.to_unix_duration().as_secs()).map_err(|_| CertError::Malformed)?;
+    let seconds =
+        i64::try_from(time.to_unix_duration().as_secs()).map_err(|_| CertError::Malformed)?;
     OffsetDateTime::from_unix_timestamp(seconds).map_err(|_| CertError::Malformed)
 }
 
 fn attribute(name: &Name, id: ObjectIdentifier) -> Option<String> {
-    let value = &name.0.iter().flat_map(|rdn| rdn.0.iter()).find(|attribute| attribute.oid == id)?.value;
+    let value = &name
+        .0
+        .iter()
+        .flat_map(|rdn| rdn.0.iter())
+        .find(|attribute| attribute.oid == id)?
+        .value;
     let text = match value.tag() {
         Tag::Utf8String => Utf8StringRef::try_from(value).ok()?.as_str().to_owned(),
-        Tag::PrintableString => PrintableStringRef::try_from(value).ok()?.as_str().to_owned(),
+        Tag::PrintableString => PrintableStringRef::try_from(value)
+            .ok()?
+            .as_str()
+            .to_owned(),
         Tag::Ia5String => Ia5StringRef::try_from(value).ok()?.as_str().to_owned(),
         Tag::TeletexString => TeletexStringRef::try_from(value).ok()?.as_str().to_owned(),
         _ => return None,
@@ -365,7 +446,9 @@ pub enum CertError {
         oid: String,
     },
     /// The signature algorithm is not supported.
-    #[error("certificate is signed with {oid}, which is not supported: use ECDSA or RSA PKCS#1 v1.5 with SHA-2, or Ed25519")]
+    #[error(
+        "certificate is signed with {oid}, which is not supported: use ECDSA or RSA PKCS#1 v1.5 with SHA-2, or Ed25519"
+    )]
     UnknownSignatureAlgorithm {
         /// Dotted OID of the algorithm.
         oid: String,
@@ -400,7 +483,9 @@ pub enum CertError {
         not_after: OffsetDateTime,
     },
     /// The validity asked for does not lie inside the issuing CA's.
-    #[error("validity would end at {not_after}, but the CA certificate is valid from {ca_not_before} to {ca_not_after}: renew the CA")]
+    #[error(
+        "validity would end at {not_after}, but the CA certificate is valid from {ca_not_before} to {ca_not_after}: renew the CA"
+    )]
     OutlivesCa {
         /// End asked for.
         not_after: OffsetDateTime,

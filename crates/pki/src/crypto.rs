@@ -10,7 +10,7 @@ use sha2::digest::{FixedOutput, HashMarker, Output, OutputSizeUser, Update};
 use std::fmt;
 use std::sync::Arc;
 
-/// A signature or key that did not check out. Backends give no reason, and none would help an attacker less.
+/// A signature or key that did not check out. Backends give no reason; callers know which check it was.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Refused;
 
@@ -44,12 +44,19 @@ pub(crate) struct VerifyKey {
 impl VerifyKey {
     /// Checks an EC point against its curve (also not infinity). RSA and Ed25519 keys were checked by the caller.
     pub(crate) fn new(kind: KeyKind, usual: Scheme, raw: &[u8]) -> Result<Self, Refused> {
-        let parsed = backend_scheme(usual).and_then(|algorithm| ParsedPublicKey::new(algorithm, raw).ok());
-        let is_ec = matches!(kind, KeyKind::EcdsaP256 | KeyKind::EcdsaP384 | KeyKind::EcdsaP521);
+        let parsed =
+            backend_scheme(usual).and_then(|algorithm| ParsedPublicKey::new(algorithm, raw).ok());
+        let is_ec = matches!(
+            kind,
+            KeyKind::EcdsaP256 | KeyKind::EcdsaP384 | KeyKind::EcdsaP521
+        );
         if is_ec && parsed.is_none() {
             return Err(Refused);
         }
-        Ok(Self { raw: raw.to_vec(), usual: parsed.map(|key| (usual, Arc::new(key))) })
+        Ok(Self {
+            raw: raw.to_vec(),
+            usual: parsed.map(|key| (usual, Arc::new(key))),
+        })
     }
 
     pub(crate) fn raw(&self) -> &[u8] {
@@ -57,31 +64,45 @@ impl VerifyKey {
     }
 
     /// Verifies over a message.
-    pub(crate) fn verify(&self, scheme: Scheme, message: &[u8], signature: &[u8]) -> Result<(), Refused> {
+    pub(crate) fn verify(
+        &self,
+        scheme: Scheme,
+        message: &[u8],
+        signature: &[u8],
+    ) -> Result<(), Refused> {
         if scheme == Scheme::Ed25519ph {
             return self.verify_digest(scheme, &digest(HashAlgorithm::Sha512, message), signature);
         }
         match (&self.usual, backend_scheme(scheme)) {
-            (Some((usual, key)), _) if *usual == scheme => key.verify_sig(message, signature).map_err(|_| Refused),
-            (_, Some(algorithm)) => {
-                UnparsedPublicKey::new(algorithm, &self.raw).verify(message, signature).map_err(|_| Refused)
+            (Some((usual, key)), _) if *usual == scheme => {
+                key.verify_sig(message, signature).map_err(|_| Refused)
             }
+            (_, Some(algorithm)) => UnparsedPublicKey::new(algorithm, &self.raw)
+                .verify(message, signature)
+                .map_err(|_| Refused),
             (_, None) => Err(Refused),
         }
     }
 
     /// Verifies over a digest whose length the caller checked.
-    pub(crate) fn verify_digest(&self, scheme: Scheme, digest: &[u8], signature: &[u8]) -> Result<(), Refused> {
+    pub(crate) fn verify_digest(
+        &self,
+        scheme: Scheme,
+        digest: &[u8],
+        signature: &[u8],
+    ) -> Result<(), Refused> {
         if scheme == Scheme::Ed25519ph {
             return self.verify_ed25519ph(digest, signature);
         }
         let hash = scheme.hash().ok_or(Refused)?;
         let digest = Digest::import_less_safe(digest, backend_hash(hash)).map_err(|_| Refused)?;
         match (&self.usual, backend_scheme(scheme)) {
-            (Some((usual, key)), _) if *usual == scheme => key.verify_digest_sig(&digest, signature).map_err(|_| Refused),
-            (_, Some(algorithm)) => {
-                UnparsedPublicKey::new(algorithm, &self.raw).verify_digest(&digest, signature).map_err(|_| Refused)
-            }
+            (Some((usual, key)), _) if *usual == scheme => key
+                .verify_digest_sig(&digest, signature)
+                .map_err(|_| Refused),
+            (_, Some(algorithm)) => UnparsedPublicKey::new(algorithm, &self.raw)
+                .verify_digest(&digest, signature)
+                .map_err(|_| Refused),
             (_, None) => Err(Refused),
         }
     }
@@ -91,10 +112,11 @@ impl VerifyKey {
         let digest = Prehashed(digest.try_into().map_err(|_| Refused)?);
         let signature = ed25519_dalek::Signature::from_slice(signature).map_err(|_| Refused)?;
         // Strict also refuses keys and commitments of small order, for which one signature fits many messages.
-        key.verify_prehashed_strict(digest, None, &signature).map_err(|_| Refused)
+        key.verify_prehashed_strict(digest, None, &signature)
+            .map_err(|_| Refused)
     }
 
-    /// Tells whether an Ed25519 key is no point at all or one of small order, for which anyone can sign.
+    /// Tells whether an Ed25519 key is a point of small order, for which anyone can sign. What is no point verifies nothing.
     pub(crate) fn ed25519_is_weak(&self) -> bool {
         self.ed25519().is_ok_and(|key| key.is_weak())
     }

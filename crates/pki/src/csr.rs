@@ -24,7 +24,11 @@ impl CertificateRequest {
     pub fn parse_pem(text: &str) -> Result<Self, CsrError> {
         let block = pem::first(text)?;
         if block.label != LABEL && block.label != LABEL_NEW {
-            return Err(PemError::Label { found: block.label, want: LABEL }.into());
+            return Err(PemError::Label {
+                found: block.label,
+                want: LABEL,
+            }
+            .into());
         }
         Self::parse_der(&block.der)
     }
@@ -32,21 +36,36 @@ impl CertificateRequest {
     /// Parses a DER CertificationRequest.
     pub fn parse_der(der: &[u8]) -> Result<Self, CsrError> {
         if der.len() > limits::REQUEST_DER {
-            return Err(CsrError::TooLarge { len: der.len(), max: limits::REQUEST_DER });
+            return Err(CsrError::TooLarge {
+                len: der.len(),
+                max: limits::REQUEST_DER,
+            });
         }
         // CertificationRequest ::= SEQUENCE { info, signatureAlgorithm, signature }
         let parts = tlv::children(der, Tag::Sequence)?;
-        let [info, algorithm, signature] = parts.as_slice() else { return Err(CsrError::Malformed) };
+        let [info, algorithm, signature] = parts.as_slice() else {
+            return Err(CsrError::Malformed);
+        };
         let info_der = &der[info.clone()];
         let key = parse_info(info_der)?;
         let algorithm = AlgorithmIdentifierOwned::from_der(&der[algorithm.clone()])?;
-        let scheme = Scheme::from_signature_oid(&algorithm.oid, key.kind()).map_err(|error| match error {
-            SignatureOidError::Unknown => CsrError::UnknownAlgorithm(algorithm.oid.to_string()),
-            SignatureOidError::OtherKey => CsrError::AlgorithmMismatch,
-        })?;
+        let scheme =
+            Scheme::from_signature_oid(&algorithm.oid, key.kind()).map_err(
+                |error| match error {
+                    SignatureOidError::Unknown => {
+                        CsrError::UnknownAlgorithm(algorithm.oid.to_string())
+                    }
+                    SignatureOidError::OtherKey => CsrError::AlgorithmMismatch,
+                },
+            )?;
         let signature = BitString::from_der(&der[signature.clone()])?;
         let signature = signature.as_bytes().ok_or(CsrError::Malformed)?.to_vec();
-        Ok(Self { key, scheme, info_der: info_der.to_vec(), signature })
+        Ok(Self {
+            key,
+            scheme,
+            info_der: info_der.to_vec(),
+            signature,
+        })
     }
 
     /// Gives the key that asks for a certificate.
@@ -61,7 +80,9 @@ impl CertificateRequest {
 
     /// Verifies the self-signature: the proof of possession of the key.
     pub fn verify(&self) -> Result<(), CsrError> {
-        self.key.verify(self.scheme, &self.info_der, &self.signature).map_err(|_| CsrError::Signature)
+        self.key
+            .verify(self.scheme, &self.info_der, &self.signature)
+            .map_err(|_| CsrError::Signature)
     }
 }
 
@@ -112,5 +133,41 @@ pub enum CsrError {
 impl From<der::Error> for CsrError {
     fn from(_: der::Error) -> Self {
         Self::Malformed
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use der::Encode;
+    use rcgen::{CertificateParams, KeyPair};
+
+    fn request_with(algorithm: Scheme) -> Vec<u8> {
+        let key = KeyPair::generate().unwrap();
+        let csr = CertificateParams::default()
+            .serialize_request(&key)
+            .unwrap();
+        let parts = tlv::children(csr.der(), Tag::Sequence).unwrap();
+        let algorithm = algorithm.algorithm_identifier().unwrap().to_der().unwrap();
+        let body = [
+            &csr.der()[parts[0].clone()],
+            &algorithm,
+            &csr.der()[parts[2].clone()],
+        ]
+        .concat();
+        tlv::wrap(Tag::Sequence, &body).unwrap()
+    }
+
+    #[test]
+    fn an_algorithm_of_another_key_type_is_named_as_such() {
+        assert!(
+            CertificateRequest::parse_der(&request_with(Scheme::EcdsaP256Sha256))
+                .unwrap()
+                .verify()
+                .is_ok()
+        );
+        let error =
+            CertificateRequest::parse_der(&request_with(Scheme::RsaPkcs1Sha256)).unwrap_err();
+        assert_eq!(error, CsrError::AlgorithmMismatch);
     }
 }

@@ -80,34 +80,110 @@ struct Row {
 
 macro_rules! row {
     ($arc:literal, $encoding:expr, $config:expr, $field:ident) => {
-        Row { arc: $arc, encoding: $encoding, config_name: $config, get: |e| &e.$field, get_mut: |e| &mut e.$field }
+        Row {
+            arc: $arc,
+            encoding: $encoding,
+            config_name: $config,
+            get: |e| &e.$field,
+            get_mut: |e| &mut e.$field,
+        }
     };
 }
 
 /// Ascending, as they stand in a certificate. 7 is no extension but a type of otherName.
 const ROWS: [Row; 23] = [
     row!(1, Raw, None, issuer),
-    row!(2, Raw, Some("github-workflow-trigger"), github_workflow_trigger),
+    row!(
+        2,
+        Raw,
+        Some("github-workflow-trigger"),
+        github_workflow_trigger
+    ),
     row!(3, Raw, Some("github-workflow-sha"), github_workflow_sha),
     row!(4, Raw, Some("github-workflow-name"), github_workflow_name),
-    row!(5, Raw, Some("github-workflow-repository"), github_workflow_repository),
+    row!(
+        5,
+        Raw,
+        Some("github-workflow-repository"),
+        github_workflow_repository
+    ),
     row!(6, Raw, Some("github-workflow-ref"), github_workflow_ref),
     row!(8, Utf8String, None, issuer),
     row!(9, Utf8String, Some("build-signer-uri"), build_signer_uri),
-    row!(10, Utf8String, Some("build-signer-digest"), build_signer_digest),
-    row!(11, Utf8String, Some("runner-environment"), runner_environment),
-    row!(12, Utf8String, Some("source-repository-uri"), source_repository_uri),
-    row!(13, Utf8String, Some("source-repository-digest"), source_repository_digest),
-    row!(14, Utf8String, Some("source-repository-ref"), source_repository_ref),
-    row!(15, Utf8String, Some("source-repository-identifier"), source_repository_identifier),
-    row!(16, Utf8String, Some("source-repository-owner-uri"), source_repository_owner_uri),
-    row!(17, Utf8String, Some("source-repository-owner-identifier"), source_repository_owner_identifier),
+    row!(
+        10,
+        Utf8String,
+        Some("build-signer-digest"),
+        build_signer_digest
+    ),
+    row!(
+        11,
+        Utf8String,
+        Some("runner-environment"),
+        runner_environment
+    ),
+    row!(
+        12,
+        Utf8String,
+        Some("source-repository-uri"),
+        source_repository_uri
+    ),
+    row!(
+        13,
+        Utf8String,
+        Some("source-repository-digest"),
+        source_repository_digest
+    ),
+    row!(
+        14,
+        Utf8String,
+        Some("source-repository-ref"),
+        source_repository_ref
+    ),
+    row!(
+        15,
+        Utf8String,
+        Some("source-repository-identifier"),
+        source_repository_identifier
+    ),
+    row!(
+        16,
+        Utf8String,
+        Some("source-repository-owner-uri"),
+        source_repository_owner_uri
+    ),
+    row!(
+        17,
+        Utf8String,
+        Some("source-repository-owner-identifier"),
+        source_repository_owner_identifier
+    ),
     row!(18, Utf8String, Some("build-config-uri"), build_config_uri),
-    row!(19, Utf8String, Some("build-config-digest"), build_config_digest),
+    row!(
+        19,
+        Utf8String,
+        Some("build-config-digest"),
+        build_config_digest
+    ),
     row!(20, Utf8String, Some("build-trigger"), build_trigger),
-    row!(21, Utf8String, Some("run-invocation-uri"), run_invocation_uri),
-    row!(22, Utf8String, Some("source-repository-visibility-at-signing"), source_repository_visibility_at_signing),
-    row!(23, Utf8String, Some("deployment-environment"), deployment_environment),
+    row!(
+        21,
+        Utf8String,
+        Some("run-invocation-uri"),
+        run_invocation_uri
+    ),
+    row!(
+        22,
+        Utf8String,
+        Some("source-repository-visibility-at-signing"),
+        source_repository_visibility_at_signing
+    ),
+    row!(
+        23,
+        Utf8String,
+        Some("deployment-environment"),
+        deployment_environment
+    ),
     row!(24, Utf8String, None, subject),
 ];
 
@@ -127,24 +203,33 @@ impl FulcioExtensions {
     pub fn to_der(&self) -> Vec<(u8, Vec<u8>)> {
         let filled = ROWS.iter().filter(|row| !(row.get)(self).is_empty());
         // Encoding fails only beyond 256 MiB, far above what a token may hold.
-        filled.filter_map(|row| Some((row.arc, encode_extension(row, (row.get)(self)).ok()?))).collect()
+        filled
+            .filter_map(|row| Some((row.arc, encode_extension(row, (row.get)(self)).ok()?)))
+            .collect()
     }
 
     /// Sets one by its kebab-case name in Fulcio's configuration, e.g. `build-signer-uri`; false when unknown.
     /// Issuer and subject come from the token and have no such name.
     pub fn set(&mut self, kebab_name: &str, value: String) -> bool {
-        let Some(row) = ROWS.iter().find(|row| row.config_name == Some(kebab_name)) else { return false };
+        let Some(row) = ROWS.iter().find(|row| row.config_name == Some(kebab_name)) else {
+            return false;
+        };
         *(row.get_mut)(self) = value;
         true
     }
 
     /// Lists the non-empty ones: last arc of the OID, and value. The issuer comes twice, as 1 and 8.
     pub fn values(&self) -> impl Iterator<Item = (u8, &str)> {
-        ROWS.iter().map(|row| (row.arc, (row.get)(self).as_str())).filter(|(_, value)| !value.is_empty())
+        ROWS.iter()
+            .map(|row| (row.arc, (row.get)(self).as_str()))
+            .filter(|(_, value)| !value.is_empty())
     }
 
     pub(crate) fn to_x509(&self) -> der::Result<Vec<Extension>> {
-        ROWS.iter().filter(|row| !(row.get)(self).is_empty()).map(|row| extension(row, (row.get)(self))).collect()
+        ROWS.iter()
+            .filter(|row| !(row.get)(self).is_empty())
+            .map(|row| extension(row, (row.get)(self)))
+            .collect()
     }
 }
 
@@ -158,7 +243,11 @@ fn extension(row: &Row, value: &str) -> der::Result<Extension> {
         Raw => value.as_bytes().to_vec(),
         Utf8String => Utf8StringRef::new(value)?.to_der()?,
     };
-    Ok(Extension { extn_id: oid_of(row.arc), critical: false, extn_value: OctetString::new(content)? })
+    Ok(Extension {
+        extn_id: oid_of(row.arc),
+        critical: false,
+        extn_value: OctetString::new(content)?,
+    })
 }
 
 fn encode_extension(row: &Row, value: &str) -> der::Result<Vec<u8>> {
@@ -168,7 +257,9 @@ fn encode_extension(row: &Row, value: &str) -> der::Result<Vec<u8>> {
 fn decode_value(encoding: Encoding, value: &[u8]) -> Option<String> {
     match encoding {
         Raw => String::from_utf8(value.to_vec()).ok(),
-        Utf8String => Utf8StringRef::from_der(value).ok().map(|text| text.as_str().to_owned()),
+        Utf8String => Utf8StringRef::from_der(value)
+            .ok()
+            .map(|text| text.as_str().to_owned()),
     }
 }
 
@@ -176,7 +267,9 @@ fn decode_value(encoding: Encoding, value: &[u8]) -> Option<String> {
 ///
 /// Emails and URIs are IA5String: they must be non-empty ASCII.
 pub fn san_der(san: &San) -> Result<Vec<u8>, CertError> {
-    let refused = || CertError::SanEncoding { value: san.value().to_owned() };
+    let refused = || CertError::SanEncoding {
+        value: san.value().to_owned(),
+    };
     if san.value().is_empty() {
         return Err(refused());
     }
@@ -186,7 +279,10 @@ pub fn san_der(san: &San) -> Result<Vec<u8>, CertError> {
         San::Uri(uri) => GeneralName::UniformResourceIdentifier(ia5(uri)?),
         San::OtherName(text) => {
             let value = Any::encode_from(&Utf8StringRef::new(text)?)?;
-            GeneralName::OtherName(OtherName { type_id: oid::FULCIO_OTHER_NAME, value })
+            GeneralName::OtherName(OtherName {
+                type_id: oid::FULCIO_OTHER_NAME,
+                value,
+            })
         }
     };
     Ok(vec![name].to_der()?)
@@ -194,14 +290,21 @@ pub fn san_der(san: &San) -> Result<Vec<u8>, CertError> {
 
 /// Reads DER GeneralNames that hold exactly one name of a kind that Fulcio issues.
 pub(crate) fn parse_san(der: &[u8]) -> Result<San, CertError> {
-    let malformed = |_| CertError::MalformedExtension { oid: oid::SUBJECT_ALT_NAME.to_string() };
+    let malformed = |_| CertError::MalformedExtension {
+        oid: oid::SUBJECT_ALT_NAME.to_string(),
+    };
     let names = GeneralNames::from_der(der).map_err(malformed)?;
-    let [name] = names.as_slice() else { return Err(CertError::SanCount { count: names.len() }) };
+    let [name] = names.as_slice() else {
+        return Err(CertError::SanCount { count: names.len() });
+    };
     match name {
         GeneralName::Rfc822Name(email) => Ok(San::Email(email.as_str().to_owned())),
         GeneralName::UniformResourceIdentifier(uri) => Ok(San::Uri(uri.as_str().to_owned())),
         GeneralName::OtherName(other) if other.type_id == oid::FULCIO_OTHER_NAME => {
-            let text = other.value.decode_as::<Utf8StringRef<'_>>().map_err(malformed)?;
+            let text = other
+                .value
+                .decode_as::<Utf8StringRef<'_>>()
+                .map_err(malformed)?;
             Ok(San::OtherName(text.as_str().to_owned()))
         }
         _ => Err(CertError::SanKind),
@@ -217,8 +320,14 @@ mod tests {
     #[test]
     fn names_have_the_published_bytes() {
         for (san, want) in [
-            (San::Email("a@example.com".into()), "300f810d61406578616d706c652e636f6d"),
-            (San::Uri("https://x.example/y".into()), "3015861368747470733a2f2f782e6578616d706c652f79"),
+            (
+                San::Email("a@example.com".into()),
+                "300f810d61406578616d706c652e636f6d",
+            ),
+            (
+                San::Uri("https://x.example/y".into()),
+                "3015861368747470733a2f2f782e6578616d706c652f79",
+            ),
             (
                 San::OtherName("alice!example.com".into()),
                 "3023a021060a2b0601040183bf300107a0130c11616c696365216578616d706c652e636f6d",
@@ -232,8 +341,17 @@ mod tests {
 
     #[test]
     fn names_outside_ascii_or_empty_are_refused() {
-        for san in [San::Uri("https://ü.example".into()), San::Email("é@example.com".into()), San::Uri(String::new())] {
-            assert_eq!(san_der(&san), Err(CertError::SanEncoding { value: san.value().to_owned() }));
+        for san in [
+            San::Uri("https://ü.example".into()),
+            San::Email("é@example.com".into()),
+            San::Uri(String::new()),
+        ] {
+            assert_eq!(
+                san_der(&san),
+                Err(CertError::SanEncoding {
+                    value: san.value().to_owned()
+                })
+            );
         }
     }
 
@@ -241,16 +359,32 @@ mod tests {
     fn two_names_and_foreign_kinds_are_refused() {
         let email = GeneralName::Rfc822Name(Ia5String::new("a@b.c").unwrap());
         let dns = GeneralName::DnsName(Ia5String::new("b.c").unwrap());
-        assert_eq!(parse_san(&vec![email.clone(), email].to_der().unwrap()), Err(CertError::SanCount { count: 2 }));
-        assert_eq!(parse_san(&vec![dns].to_der().unwrap()), Err(CertError::SanKind));
-        assert_eq!(parse_san(&[0x30, 0x00]), Err(CertError::SanCount { count: 0 }));
+        assert_eq!(
+            parse_san(&vec![email.clone(), email].to_der().unwrap()),
+            Err(CertError::SanCount { count: 2 })
+        );
+        assert_eq!(
+            parse_san(&vec![dns].to_der().unwrap()),
+            Err(CertError::SanKind)
+        );
+        assert_eq!(
+            parse_san(&[0x30, 0x00]),
+            Err(CertError::SanCount { count: 0 })
+        );
     }
 
     /// spec/fulcio.md 4.4.
     #[test]
     fn the_issuer_has_the_published_bytes() {
-        let extensions = FulcioExtensions { issuer: "https://issuer.example".into(), ..Default::default() };
-        let der: Vec<_> = extensions.to_der().into_iter().map(|(arc, der)| (arc, hex::encode(der))).collect();
+        let extensions = FulcioExtensions {
+            issuer: "https://issuer.example".into(),
+            ..Default::default()
+        };
+        let der: Vec<_> = extensions
+            .to_der()
+            .into_iter()
+            .map(|(arc, der)| (arc, hex::encode(der)))
+            .collect();
         assert_eq!(
             der,
             [
@@ -262,20 +396,33 @@ mod tests {
 
     #[test]
     fn all_extensions_come_in_ascending_order() {
-        let mut all = FulcioExtensions { issuer: "i".into(), subject: "s".into(), ..Default::default() };
+        let mut all = FulcioExtensions {
+            issuer: "i".into(),
+            subject: "s".into(),
+            ..Default::default()
+        };
         for row in ROWS.iter().filter_map(|row| row.config_name) {
             assert!(all.set(row, row.to_owned()));
         }
         let arcs: Vec<_> = all.to_der().into_iter().map(|(arc, _)| arc).collect();
         assert_eq!(arcs, (1..=24).filter(|arc| *arc != 7).collect::<Vec<u8>>());
         assert_eq!(all.values().count(), 23);
-        assert_eq!(all.source_repository_visibility_at_signing, "source-repository-visibility-at-signing");
+        assert_eq!(
+            all.source_repository_visibility_at_signing,
+            "source-repository-visibility-at-signing"
+        );
     }
 
     #[test]
     fn names_of_the_token_cannot_be_set() {
         let mut extensions = FulcioExtensions::default();
-        for name in ["issuer", "subject", "build_signer_uri", "BuildSignerURI", ""] {
+        for name in [
+            "issuer",
+            "subject",
+            "build_signer_uri",
+            "BuildSignerURI",
+            "",
+        ] {
             assert!(!extensions.set(name, "x".into()));
         }
         assert_eq!(extensions, FulcioExtensions::default());

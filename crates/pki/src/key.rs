@@ -36,19 +36,45 @@ impl PublicKey {
     pub fn parse_spki(der: &[u8]) -> Result<Self, KeyError> {
         check_size(der)?;
         let spki = SubjectPublicKeyInfoRef::from_der(der).map_err(|_| KeyError::Malformed)?;
-        let raw = spki.subject_public_key.as_bytes().ok_or(KeyError::Malformed)?;
+        let raw = spki
+            .subject_public_key
+            .as_bytes()
+            .ok_or(KeyError::Malformed)?;
         let kind = kind_of(&spki.algorithm, raw)?;
-        let verify = VerifyKey::new(kind, default_scheme(kind), raw).map_err(|_| KeyError::NotOnCurve)?;
-        Ok(Self { spki_der: der.to_vec(), kind, verify })
+        let verify =
+            VerifyKey::new(kind, default_scheme(kind), raw).map_err(|_| KeyError::NotOnCurve)?;
+        Ok(Self {
+            spki_der: der.to_vec(),
+            kind,
+            verify,
+        })
     }
 
     /// Parses a DER RSAPublicKey (PKCS#1) and wraps it as SubjectPublicKeyInfo.
     pub fn parse_pkcs1(der: &[u8]) -> Result<Self, KeyError> {
         check_size(der)?;
-        let algorithm = AlgorithmIdentifier { oid: oid::RSA_ENCRYPTION, parameters: Some(AnyRef::NULL) };
+        let algorithm = AlgorithmIdentifier {
+            oid: oid::RSA_ENCRYPTION,
+            parameters: Some(AnyRef::NULL),
+        };
         let subject_public_key = BitStringRef::from_bytes(der).map_err(|_| KeyError::Malformed)?;
-        let spki = SubjectPublicKeyInfo { algorithm, subject_public_key }.to_der().map_err(|_| KeyError::Malformed)?;
+        let spki = SubjectPublicKeyInfo {
+            algorithm,
+            subject_public_key,
+        }
+        .to_der()
+        .map_err(|_| KeyError::Malformed)?;
         Self::parse_spki(&spki)
+    }
+
+    /// Parses `rawBytes` of a protobuf-specs PublicKey: PKCS#1 when the `keyDetails` name says so (the staging instance's
+    /// first CT log), else SPKI. Whether the name fits the key is for [`scheme_for_details`](Self::scheme_for_details).
+    pub fn parse_with_details(name: &str, raw: &[u8]) -> Result<Self, KeyError> {
+        if name.starts_with("PKCS1_") {
+            Self::parse_pkcs1(raw)
+        } else {
+            Self::parse_spki(raw)
+        }
     }
 
     /// Parses the first PEM block, a `PUBLIC KEY` or `RSA PUBLIC KEY`; as lenient as [`pem`].
@@ -57,7 +83,11 @@ impl PublicKey {
         match block.label.as_str() {
             LABEL_SPKI => Self::parse_spki(&block.der),
             LABEL_PKCS1 => Self::parse_pkcs1(&block.der),
-            _ => Err(PemError::Label { found: block.label, want: LABEL_SPKI }.into()),
+            _ => Err(PemError::Label {
+                found: block.label,
+                want: LABEL_SPKI,
+            }
+            .into()),
         }
     }
 
@@ -135,25 +165,43 @@ impl PublicKey {
     /// RSA keys below 2048 bits verify nothing.
     pub fn verify(&self, scheme: Scheme, message: &[u8], signature: &[u8]) -> Result<(), KeyError> {
         self.check_fit(scheme, signature)?;
-        self.verify.verify(scheme, message, signature).map_err(|_| KeyError::Signature)
+        self.verify
+            .verify(scheme, message, signature)
+            .map_err(|_| KeyError::Signature)
     }
 
     /// Verifies a signature over a digest computed before. Not for pure Ed25519, which needs the message.
-    pub fn verify_digest(&self, scheme: Scheme, digest: &[u8], signature: &[u8]) -> Result<(), KeyError> {
+    pub fn verify_digest(
+        &self,
+        scheme: Scheme,
+        digest: &[u8],
+        signature: &[u8],
+    ) -> Result<(), KeyError> {
         self.check_fit(scheme, signature)?;
         let want = scheme.hash().ok_or(KeyError::NeedsMessage)?.len();
         if digest.len() != want {
-            return Err(KeyError::DigestLength { have: digest.len(), want });
+            return Err(KeyError::DigestLength {
+                have: digest.len(),
+                want,
+            });
         }
-        self.verify.verify_digest(scheme, digest, signature).map_err(|_| KeyError::Signature)
+        self.verify
+            .verify_digest(scheme, digest, signature)
+            .map_err(|_| KeyError::Signature)
     }
 
     fn check_fit(&self, scheme: Scheme, signature: &[u8]) -> Result<(), KeyError> {
         if !scheme.fits(self.kind) {
-            return Err(KeyError::SchemeMismatch { kind: self.kind, scheme });
+            return Err(KeyError::SchemeMismatch {
+                kind: self.kind,
+                scheme,
+            });
         }
         if signature.len() > limits::SIGNATURE {
-            return Err(KeyError::SignatureTooLong { len: signature.len(), max: limits::SIGNATURE });
+            return Err(KeyError::SignatureTooLong {
+                len: signature.len(),
+                max: limits::SIGNATURE,
+            });
         }
         Ok(())
     }
@@ -171,7 +219,10 @@ fn default_scheme(kind: KeyKind) -> Scheme {
 
 fn check_size(der: &[u8]) -> Result<(), KeyError> {
     if der.len() > limits::KEY_DER {
-        return Err(KeyError::TooLarge { len: der.len(), max: limits::KEY_DER });
+        return Err(KeyError::TooLarge {
+            len: der.len(),
+            max: limits::KEY_DER,
+        });
     }
     Ok(())
 }
@@ -180,16 +231,26 @@ fn check_size(der: &[u8]) -> Result<(), KeyError> {
 fn kind_of(algorithm: &AlgorithmIdentifier<AnyRef<'_>>, raw: &[u8]) -> Result<KeyKind, KeyError> {
     match (algorithm.oid, algorithm.parameters) {
         (oid::EC_PUBLIC_KEY, Some(parameters)) => {
-            let curve = parameters.decode_as::<ObjectIdentifier>().map_err(|_| KeyError::Malformed)?;
+            let curve = parameters
+                .decode_as::<ObjectIdentifier>()
+                .map_err(|_| KeyError::Malformed)?;
             let (kind, coordinate) = match curve {
                 oid::P256 => (KeyKind::EcdsaP256, 32),
                 oid::P384 => (KeyKind::EcdsaP384, 48),
                 oid::P521 => (KeyKind::EcdsaP521, 66),
-                _ => return Err(KeyError::UnsupportedCurve { oid: curve.to_string() }),
+                _ => {
+                    return Err(KeyError::UnsupportedCurve {
+                        oid: curve.to_string(),
+                    });
+                }
             };
             // Uncompressed points only, as Go: a second encoding of one key would be a second log ID.
             let uncompressed = raw.len() == 1 + 2 * coordinate && raw.first() == Some(&4);
-            if uncompressed { Ok(kind) } else { Err(KeyError::NotOnCurve) }
+            if uncompressed {
+                Ok(kind)
+            } else {
+                Err(KeyError::NotOnCurve)
+            }
         }
         (oid::RSA_ENCRYPTION, Some(parameters)) if parameters.is_null() => {
             let bits = modulus_bits(rsa_numbers(raw)?.0);
@@ -200,16 +261,22 @@ fn kind_of(algorithm: &AlgorithmIdentifier<AnyRef<'_>>, raw: &[u8]) -> Result<Ke
         }
         (oid::ED25519, None) if raw.len() == 32 => Ok(KeyKind::Ed25519),
         (oid::EC_PUBLIC_KEY | oid::RSA_ENCRYPTION | oid::ED25519, _) => Err(KeyError::Malformed),
-        (other, _) => Err(KeyError::UnsupportedAlgorithm { oid: other.to_string() }),
+        (other, _) => Err(KeyError::UnsupportedAlgorithm {
+            oid: other.to_string(),
+        }),
     }
 }
 
 /// Reads modulus and exponent of an RSAPublicKey, big-endian without leading zeros (RFC 8017 appendix A.1.1).
 fn rsa_numbers(pkcs1: &[u8]) -> Result<(&[u8], &[u8]), KeyError> {
     let parts = tlv::children(pkcs1, Tag::Sequence).map_err(|_| KeyError::Malformed)?;
-    let [modulus, exponent] = parts.as_slice() else { return Err(KeyError::Malformed) };
+    let [modulus, exponent] = parts.as_slice() else {
+        return Err(KeyError::Malformed);
+    };
     let number = |range: &std::ops::Range<usize>| {
-        UintRef::from_der(&pkcs1[range.clone()]).map(|n| n.as_bytes()).map_err(|_| KeyError::Malformed)
+        UintRef::from_der(&pkcs1[range.clone()])
+            .map(|n| n.as_bytes())
+            .map_err(|_| KeyError::Malformed)
     };
     Ok((number(modulus)?, number(exponent)?))
 }
@@ -238,7 +305,9 @@ pub enum KeyError {
     #[error("public key is no well-formed DER SubjectPublicKeyInfo")]
     Malformed,
     /// The key is of a type that Sigstore does not use.
-    #[error("public key algorithm {oid} is not supported: use ECDSA (P-256, P-384, P-521), RSA or Ed25519")]
+    #[error(
+        "public key algorithm {oid} is not supported: use ECDSA (P-256, P-384, P-521), RSA or Ed25519"
+    )]
     UnsupportedAlgorithm {
         /// Dotted OID of the algorithm.
         oid: String,

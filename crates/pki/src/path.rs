@@ -95,7 +95,9 @@ pub enum PathError {
         usage: Usage,
     },
     /// A timestamping leaf has further purposes, or the extension is not critical.
-    #[error("extended key usage of a timestamping certificate must be critical and name timeStamping alone")]
+    #[error(
+        "extended key usage of a timestamping certificate must be critical and name timeStamping alone"
+    )]
     TimeStampingNotExclusive,
     /// A critical extension is not understood here.
     #[error("certificate {position} of the path has the unknown critical extension {oid}")]
@@ -112,7 +114,9 @@ pub enum PathError {
         position: usize,
     },
     /// No candidate has the name (and key identifier) of a certificate's issuer.
-    #[error("no trusted or given certificate is named as the issuer of certificate {position} of the path")]
+    #[error(
+        "no trusted or given certificate is named as the issuer of certificate {position} of the path"
+    )]
     NoIssuer {
         /// Place in the path of the certificate without issuer.
         position: usize,
@@ -149,7 +153,9 @@ pub enum PathError {
     #[error("CA chain is empty")]
     EmptyChain,
     /// The next certificate of a CA chain is not the issuer of this one, by name or key identifier.
-    #[error("certificate {position} of the CA chain is not issued by the next: order the chain from issuing CA to root")]
+    #[error(
+        "certificate {position} of the CA chain is not issued by the next: order the chain from issuing CA to root"
+    )]
     ChainOrder {
         /// Place in the chain.
         position: usize,
@@ -173,11 +179,21 @@ pub fn check_path<'a>(
 ) -> Result<Vec<&'a Certificate>, PathError> {
     for candidates in [intermediates, anchors] {
         if candidates.len() > limits::PATH_CANDIDATES {
-            return Err(PathError::TooManyCandidates { count: candidates.len(), max: limits::PATH_CANDIDATES });
+            return Err(PathError::TooManyCandidates {
+                count: candidates.len(),
+                max: limits::PATH_CANDIDATES,
+            });
         }
     }
     check_leaf(leaf, usage, at)?;
-    let mut search = Search { intermediates, anchors, usage, at, checks_left: limits::PATH_SIGNATURE_CHECKS, deepest: None };
+    let mut search = Search {
+        intermediates,
+        anchors,
+        usage,
+        at,
+        checks_left: limits::PATH_SIGNATURE_CHECKS,
+        deepest: None,
+    };
     let mut path = vec![leaf];
     if search.extend(&mut path)? {
         return Ok(path);
@@ -185,17 +201,30 @@ pub fn check_path<'a>(
     if anchors.contains(&leaf) {
         return Ok(vec![leaf]);
     }
-    Err(search.deepest.map_or(PathError::NoIssuer { position: 0 }, |(_, error)| error))
+    Err(search
+        .deepest
+        .map_or(PathError::NoIssuer { position: 0 }, |(_, error)| error))
 }
 
 /// Checks Fulcio's CA chain at start-up: issuing CA first, root last. Names, signatures, CA flags, path lengths, times, EKU
 /// chaining; an issuing CA that is not the root itself must carry the EKU of `usage`; its key must be strong.
-pub fn check_ca_chain(chain: &[Certificate], usage: Usage, at: OffsetDateTime) -> Result<(), PathError> {
-    let (Some(first), Some(last)) = (chain.first(), chain.last()) else { return Err(PathError::EmptyChain) };
+pub fn check_ca_chain(
+    chain: &[Certificate],
+    usage: Usage,
+    at: OffsetDateTime,
+) -> Result<(), PathError> {
+    let (Some(first), Some(last)) = (chain.first(), chain.last()) else {
+        return Err(PathError::EmptyChain);
+    };
     if chain.len() > limits::PATH_CERTIFICATES {
-        return Err(PathError::TooLong { max: limits::PATH_CERTIFICATES });
+        return Err(PathError::TooLong {
+            max: limits::PATH_CERTIFICATES,
+        });
     }
-    first.public_key().check_strength().map_err(PathError::WeakKey)?;
+    first
+        .public_key()
+        .check_strength()
+        .map_err(PathError::WeakKey)?;
     if chain.len() > 1 && !has_usage(first, usage, false) {
         return Err(PathError::ExtendedKeyUsage { position: 0, usage });
     }
@@ -206,11 +235,17 @@ pub fn check_ca_chain(chain: &[Certificate], usage: Usage, at: OffsetDateTime) -
         if !is_named_issuer(&pair[0], &pair[1]) {
             return Err(PathError::ChainOrder { position });
         }
-        pair[0].verify_signed_by(&pair[1]).map_err(|reason| PathError::Signature { position, reason })?;
+        pair[0]
+            .verify_signed_by(&pair[1])
+            .map_err(|reason| PathError::Signature { position, reason })?;
     }
     if last.issuer_der() == last.subject_der() {
         // Its trust does not come from this signature, but a root that fails it is a damaged file.
-        last.verify_signed_by(last).map_err(|reason| PathError::Signature { position: chain.len() - 1, reason })?;
+        last.verify_signed_by(last)
+            .map_err(|reason| PathError::Signature {
+                position: chain.len() - 1,
+                reason,
+            })?;
     }
     Ok(())
 }
@@ -229,9 +264,16 @@ struct Search<'a, 'b> {
 impl<'a> Search<'a, '_> {
     /// Extends the path by issuers until an anchor ends it. False when there is none; errors stop the whole search.
     fn extend(&mut self, path: &mut Vec<&'a Certificate>) -> Result<bool, PathError> {
-        let Some(child) = path.last().copied() else { return Ok(false) };
+        let Some(child) = path.last().copied() else {
+            return Ok(false);
+        };
         if path.len() == limits::PATH_CERTIFICATES {
-            self.note(path.len(), PathError::TooLong { max: limits::PATH_CERTIFICATES });
+            self.note(
+                path.len(),
+                PathError::TooLong {
+                    max: limits::PATH_CERTIFICATES,
+                },
+            );
             return Ok(false);
         }
         for anchor in self.anchors {
@@ -242,7 +284,10 @@ impl<'a> Search<'a, '_> {
         }
         for intermediate in self.intermediates {
             let fresh = !path.contains(intermediate);
-            if fresh && is_named_issuer(child, intermediate) && self.is_issuer(child, intermediate, path.len())? {
+            if fresh
+                && is_named_issuer(child, intermediate)
+                && self.is_issuer(child, intermediate, path.len())?
+            {
                 path.push(intermediate);
                 if self.extend(path)? {
                     return Ok(true);
@@ -250,12 +295,22 @@ impl<'a> Search<'a, '_> {
                 path.pop();
             }
         }
-        self.note(path.len() - 1, PathError::NoIssuer { position: path.len() - 1 });
+        self.note(
+            path.len() - 1,
+            PathError::NoIssuer {
+                position: path.len() - 1,
+            },
+        );
         Ok(false)
     }
 
     /// Checks a candidate for `position` of the path, the signature on the child last since it costs most.
-    fn is_issuer(&mut self, child: &Certificate, issuer: &Certificate, position: usize) -> Result<bool, PathError> {
+    fn is_issuer(
+        &mut self,
+        child: &Certificate,
+        issuer: &Certificate,
+        position: usize,
+    ) -> Result<bool, PathError> {
         // The leaf at 0 is no CA, so position − 1 CAs stand below. RFC 5280 would not count self-issued ones; Go does.
         let checked = check_ca(issuer, position, position - 1, self.usage, self.at);
         if let Err(error) = checked {
@@ -264,17 +319,31 @@ impl<'a> Search<'a, '_> {
         }
         self.checks_left = match self.checks_left.checked_sub(1) {
             Some(left) => left,
-            None => return Err(PathError::TooMuchWork { max: limits::PATH_SIGNATURE_CHECKS }),
+            None => {
+                return Err(PathError::TooMuchWork {
+                    max: limits::PATH_SIGNATURE_CHECKS,
+                });
+            }
         };
         if let Err(reason) = child.verify_signed_by(issuer) {
-            self.note(position, PathError::Signature { position: position - 1, reason });
+            self.note(
+                position,
+                PathError::Signature {
+                    position: position - 1,
+                    reason,
+                },
+            );
             return Ok(false);
         }
         Ok(true)
     }
 
     fn note(&mut self, depth: usize, error: PathError) {
-        if self.deepest.as_ref().is_none_or(|(deepest, _)| depth > *deepest) {
+        if self
+            .deepest
+            .as_ref()
+            .is_none_or(|(deepest, _)| depth > *deepest)
+        {
             self.deepest = Some((depth, error));
         }
     }
@@ -282,7 +351,10 @@ impl<'a> Search<'a, '_> {
 
 /// Names equal by bytes, and key identifiers equal where both certificates have one.
 fn is_named_issuer(child: &Certificate, issuer: &Certificate) -> bool {
-    let keys_agree = match (child.authority_key_identifier(), issuer.subject_key_identifier()) {
+    let keys_agree = match (
+        child.authority_key_identifier(),
+        issuer.subject_key_identifier(),
+    ) {
         (Some(authority), Some(subject)) => authority == subject,
         _ => true,
     };
@@ -298,10 +370,15 @@ fn check_leaf(leaf: &Certificate, usage: Usage, at: OffsetDateTime) -> Result<()
     let may_sign = match usage {
         Usage::CodeSigning => key_usage.is_some_and(|ku| ku.digital_signature()),
         // RFC 3161 names digitalSignature and nonRepudiation for timestamping keys.
-        Usage::TimeStamping => key_usage.is_some_and(|ku| ku.digital_signature() || ku.non_repudiation()),
+        Usage::TimeStamping => {
+            key_usage.is_some_and(|ku| ku.digital_signature() || ku.non_repudiation())
+        }
     };
     if !may_sign {
-        return Err(PathError::KeyUsage { position: 0, want: "digitalSignature" });
+        return Err(PathError::KeyUsage {
+            position: 0,
+            want: "digitalSignature",
+        });
     }
     if !has_usage(leaf, usage, false) {
         return Err(PathError::ExtendedKeyUsage { position: 0, usage });
@@ -314,21 +391,44 @@ fn check_leaf(leaf: &Certificate, usage: Usage, at: OffsetDateTime) -> Result<()
 
 /// RFC 3161 section 2.3: one purpose, and the extension critical.
 fn is_exclusive(leaf: &Certificate) -> bool {
-    let critical = leaf.find(oid::EXTENDED_KEY_USAGE).is_some_and(|(critical, _)| critical);
-    critical && leaf.known().extended_key_usage.as_ref().is_some_and(|usages| usages.0.len() == 1)
+    let critical = leaf
+        .find(oid::EXTENDED_KEY_USAGE)
+        .is_some_and(|(critical, _)| critical);
+    critical
+        && leaf
+            .known()
+            .extended_key_usage
+            .as_ref()
+            .is_some_and(|usages| usages.0.len() == 1)
 }
 
 /// Checks a certificate that issued another. `below` is the number of CAs between it and the leaf.
-fn check_ca(ca: &Certificate, position: usize, below: usize, usage: Usage, at: OffsetDateTime) -> Result<(), PathError> {
+fn check_ca(
+    ca: &Certificate,
+    position: usize,
+    below: usize,
+    usage: Usage,
+    at: OffsetDateTime,
+) -> Result<(), PathError> {
     check_common(ca, position, at)?;
     let Some(basic) = ca.known().basic.as_ref().filter(|basic| basic.ca) else {
         return Err(PathError::NotCa { position });
     };
-    if let Some(limit) = basic.path_len_constraint.filter(|limit| below > usize::from(*limit)) {
-        return Err(PathError::PathLength { position, limit, below });
+    if let Some(limit) = basic
+        .path_len_constraint
+        .filter(|limit| below > usize::from(*limit))
+    {
+        return Err(PathError::PathLength {
+            position,
+            limit,
+            below,
+        });
     }
     if ca.known().key_usage.is_some_and(|ku| !ku.key_cert_sign()) {
-        return Err(PathError::KeyUsage { position, want: "keyCertSign" });
+        return Err(PathError::KeyUsage {
+            position,
+            want: "keyCertSign",
+        });
     }
     // A CA without EKU may issue for any purpose, one with EKU only for those it names.
     if ca.known().extended_key_usage.is_some() && !has_usage(ca, usage, true) {
@@ -340,23 +440,36 @@ fn check_ca(ca: &Certificate, position: usize, below: usize, usage: Usage, at: O
 fn has_usage(cert: &Certificate, usage: Usage, any_counts: bool) -> bool {
     let usages = cert.known().extended_key_usage.as_ref();
     usages.is_some_and(|list| {
-        list.0.iter().any(|id| *id == usage.oid() || (any_counts && *id == oid::ANY_EXTENDED_KEY_USAGE))
+        list.0
+            .iter()
+            .any(|id| *id == usage.oid() || (any_counts && *id == oid::ANY_EXTENDED_KEY_USAGE))
     })
 }
 
 fn check_common(cert: &Certificate, position: usize, at: OffsetDateTime) -> Result<(), PathError> {
     if at < cert.not_before() {
-        return Err(PathError::NotYetValid { position, not_before: cert.not_before(), at });
+        return Err(PathError::NotYetValid {
+            position,
+            not_before: cert.not_before(),
+            at,
+        });
     }
     if at > cert.not_after() {
-        return Err(PathError::Expired { position, not_after: cert.not_after(), at });
+        return Err(PathError::Expired {
+            position,
+            not_after: cert.not_after(),
+            at,
+        });
     }
     // Critical or not: RFC 5280 section 4.2.1.10 wants it critical, ignoring it would widen trust.
     if cert.find(oid::NAME_CONSTRAINTS).is_some() {
         return Err(PathError::NameConstraints { position });
     }
     match cert.critical_extensions().find(|id| !is_known(id)) {
-        Some(id) => Err(PathError::UnknownCriticalExtension { position, oid: id.to_string() }),
+        Some(id) => Err(PathError::UnknownCriticalExtension {
+            position,
+            oid: id.to_string(),
+        }),
         None => Ok(()),
     }
 }

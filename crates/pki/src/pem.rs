@@ -10,7 +10,9 @@ use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 /// Go's decoder, which set the standard here, wants padding and ignores stray bits behind the last byte.
 const BASE64: GeneralPurpose = GeneralPurpose::new(
     &STANDARD,
-    GeneralPurposeConfig::new().with_decode_allow_trailing_bits(true).with_decode_padding_mode(DecodePaddingMode::RequireCanonical),
+    GeneralPurposeConfig::new()
+        .with_decode_allow_trailing_bits(true)
+        .with_decode_padding_mode(DecodePaddingMode::RequireCanonical),
 );
 const COLUMNS: usize = 64;
 
@@ -82,7 +84,11 @@ pub fn blocks(text: &str, max: usize) -> Result<Vec<Block>, PemError> {
         }
         found.push(block);
     }
-    if found.is_empty() { Err(PemError::NoBlock) } else { Ok(found) }
+    if found.is_empty() {
+        Err(PemError::NoBlock)
+    } else {
+        Ok(found)
+    }
 }
 
 /// Writes one block: 64 columns, LF, one LF at the end.
@@ -105,13 +111,18 @@ pub fn encode(label: &str, der: &[u8]) -> String {
 
 fn check_size(text: &str) -> Result<(), PemError> {
     if text.len() > limits::PEM_TEXT {
-        return Err(PemError::TooLarge { len: text.len(), max: limits::PEM_TEXT });
+        return Err(PemError::TooLarge {
+            len: text.len(),
+            max: limits::PEM_TEXT,
+        });
     }
     Ok(())
 }
 
 fn next_block(lines: &mut std::str::Lines<'_>) -> Result<Option<Block>, PemError> {
-    let Some(label) = lines.find_map(|line| label_of(line, "BEGIN")) else { return Ok(None) };
+    let Some(label) = lines.find_map(|line| label_of(line, "BEGIN")) else {
+        return Ok(None);
+    };
     let mut base64 = String::new();
     let mut closed = false;
     for line in lines {
@@ -136,7 +147,12 @@ fn next_block(lines: &mut std::str::Lines<'_>) -> Result<Option<Block>, PemError
 }
 
 fn label_of<'t>(line: &'t str, verb: &str) -> Option<&'t str> {
-    let label = line.trim().strip_prefix("-----")?.strip_prefix(verb)?.strip_prefix(' ')?.strip_suffix("-----")?;
+    let label = line
+        .trim()
+        .strip_prefix("-----")?
+        .strip_prefix(verb)?
+        .strip_prefix(' ')?
+        .strip_suffix("-----")?;
     (!label.is_empty() && label.len() <= limits::PEM_LABEL).then_some(label)
 }
 
@@ -155,13 +171,19 @@ mod tests {
     fn written_form_has_64_columns_and_one_newline_at_the_end() {
         let text = canonical();
         let lines: Vec<_> = text.split('\n').collect();
-        assert_eq!(lines.iter().map(|l| l.len()).collect::<Vec<_>>(), [26, 64, 64, 8, 24, 0]);
+        assert_eq!(
+            lines.iter().map(|l| l.len()).collect::<Vec<_>>(),
+            [26, 64, 64, 8, 24, 0]
+        );
     }
 
     #[test]
     fn lenient_forms_read_alike() {
         let text = canonical();
-        let one_line = text.lines().filter(|l| !l.starts_with('-')).collect::<String>();
+        let one_line = text
+            .lines()
+            .filter(|l| !l.starts_with('-'))
+            .collect::<String>();
         for form in [
             text.replace('\n', "\r\n"),
             text.trim_end().to_owned(),
@@ -169,24 +191,46 @@ mod tests {
             format!("-----BEGIN PUBLIC KEY-----\n{one_line}\n-----END PUBLIC KEY-----"),
             format!("bag attributes\n{text}trailing text"),
         ] {
-            assert_eq!(first(&form).unwrap(), Block { label: "PUBLIC KEY".into(), der: BYTES.into() }, "{form:?}");
+            assert_eq!(
+                first(&form).unwrap(),
+                Block {
+                    label: "PUBLIC KEY".into(),
+                    der: BYTES.into()
+                },
+                "{form:?}"
+            );
         }
     }
 
     #[test]
     fn broken_blocks_say_what_is_missing() {
         assert_eq!(first("hello"), Err(PemError::NoBlock));
-        assert_eq!(first("-----BEGIN X-----\nAAAA\n"), Err(PemError::Unterminated { label: "X".into() }));
-        assert_eq!(first("-----BEGIN X-----\nAAAA\n-----END Y-----"), Err(PemError::Unterminated { label: "X".into() }));
-        assert_eq!(first("-----BEGIN X-----\nA*AA\n-----END X-----"), Err(PemError::Base64 { label: "X".into() }));
-        assert_eq!(first("-----BEGIN X-----\nAA\n-----END X-----"), Err(PemError::Base64 { label: "X".into() }));
+        assert_eq!(
+            first("-----BEGIN X-----\nAAAA\n"),
+            Err(PemError::Unterminated { label: "X".into() })
+        );
+        assert_eq!(
+            first("-----BEGIN X-----\nAAAA\n-----END Y-----"),
+            Err(PemError::Unterminated { label: "X".into() })
+        );
+        assert_eq!(
+            first("-----BEGIN X-----\nA*AA\n-----END X-----"),
+            Err(PemError::Base64 { label: "X".into() })
+        );
+        assert_eq!(
+            first("-----BEGIN X-----\nAA\n-----END X-----"),
+            Err(PemError::Base64 { label: "X".into() })
+        );
     }
 
     #[test]
     fn size_and_number_of_blocks_are_bounded() {
         let huge = " ".repeat(limits::PEM_TEXT + 1);
         assert!(matches!(first(&huge), Err(PemError::TooLarge { .. })));
-        assert_eq!(blocks(&canonical().repeat(3), 2), Err(PemError::TooManyBlocks { max: 2 }));
+        assert_eq!(
+            blocks(&canonical().repeat(3), 2),
+            Err(PemError::TooManyBlocks { max: 2 })
+        );
         assert_eq!(blocks(&canonical().repeat(2), 2).unwrap().len(), 2);
     }
 

@@ -97,7 +97,10 @@ impl CtEntry {
 
     /// Gives the precert entry of a certificate (its SCTs are left out) or pre-certificate (its poison is left out).
     pub fn precert(cert: &Certificate, issuer: &Certificate) -> Result<Self, CertError> {
-        Ok(Self::Precert { issuer_key_hash: issuer.public_key().key_id(), tbs: cert.precert_tbs()? })
+        Ok(Self::Precert {
+            issuer_key_hash: issuer.public_key().key_id(),
+            tbs: cert.precert_tbs()?,
+        })
     }
 
     /// Encodes the bytes that an SCT signs (RFC 6962 section 3.2).
@@ -115,7 +118,10 @@ impl CtEntry {
                 out.extend_from_slice(&[0, 0]);
                 push_u24(&mut out, der);
             }
-            Self::Precert { issuer_key_hash, tbs } => {
+            Self::Precert {
+                issuer_key_hash,
+                tbs,
+            } => {
                 out.extend_from_slice(&[0, 1]);
                 out.extend_from_slice(issuer_key_hash);
                 push_u24(&mut out, tbs);
@@ -172,7 +178,12 @@ fn parse_list(value: &[u8]) -> Result<Vec<Sct>, SctError> {
 /// Verifies an embedded SCT of `cert`, issued by `issuer`, with the log's key.
 ///
 /// Whether `issuer` issued `cert`, and whether the key was in use at the SCT's time, is the caller's to check.
-pub fn verify_embedded(sct: &Sct, cert: &Certificate, issuer: &Certificate, log_key: &PublicKey) -> Result<(), SctError> {
+pub fn verify_embedded(
+    sct: &Sct,
+    cert: &Certificate,
+    issuer: &Certificate,
+    log_key: &PublicKey,
+) -> Result<(), SctError> {
     verify(sct, &CtEntry::precert(cert, issuer)?, log_key)
 }
 
@@ -182,12 +193,19 @@ pub fn verify(sct: &Sct, entry: &CtEntry, log_key: &PublicKey) -> Result<(), Sct
         return Err(SctError::OtherLog);
     }
     // RFC 6962 section 2.1.4: logs sign with ECDSA or RSA, over SHA-256 whatever the size of the key.
-    let scheme = Scheme::of(log_key.kind(), HashAlgorithm::Sha256).ok_or(SctError::LogKey { kind: log_key.kind() })?;
+    let scheme = Scheme::of(log_key.kind(), HashAlgorithm::Sha256).ok_or(SctError::LogKey {
+        kind: log_key.kind(),
+    })?;
     if sct.hash != TLS_SHA256 || Some(sct.sig) != signature_algorithm(log_key.kind()) {
-        return Err(SctError::Algorithm { hash: sct.hash, sig: sct.sig });
+        return Err(SctError::Algorithm {
+            hash: sct.hash,
+            sig: sct.sig,
+        });
     }
     let input = entry.sct_input(sct.timestamp, &sct.extensions);
-    log_key.verify(scheme, &input, &sct.signature).map_err(|_| SctError::Signature)
+    log_key
+        .verify(scheme, &input, &sct.signature)
+        .map_err(|_| SctError::Signature)
 }
 
 /// Gives the TLS SignatureAlgorithm of a log key; none for keys that no log may have.
@@ -258,7 +276,11 @@ impl<'a> Cursor<'a> {
     }
 
     fn finish(self) -> Result<(), SctError> {
-        if self.0.is_empty() { Ok(()) } else { Err(SctError::Malformed) }
+        if self.0.is_empty() {
+            Ok(())
+        } else {
+            Err(SctError::Malformed)
+        }
     }
 }
 
@@ -290,7 +312,9 @@ pub enum SctError {
         kind: KeyKind,
     },
     /// The algorithm in the SCT is not SHA-256 with the log key's type.
-    #[error("SCT has TLS hash {hash} and signature {sig}, which do not fit SHA-256 and the log's key")]
+    #[error(
+        "SCT has TLS hash {hash} and signature {sig}, which do not fit SHA-256 and the log's key"
+    )]
     Algorithm {
         /// TLS hash algorithm found.
         hash: u8,
@@ -311,12 +335,25 @@ mod tests {
     use proptest::prelude::*;
 
     fn sct() -> Sct {
-        Sct { log_id: [1; 32], timestamp: 2, extensions: vec![0, 0, 5, 0, 0, 0, 0, 9], hash: 4, sig: 3, signature: vec![7, 8] }
+        Sct {
+            log_id: [1; 32],
+            timestamp: 2,
+            extensions: vec![0, 0, 5, 0, 0, 0, 0, 9],
+            hash: 4,
+            sig: 3,
+            signature: vec![7, 8],
+        }
     }
 
     #[test]
     fn an_sct_has_the_bytes_of_the_rfc() {
-        let want = format!("00{}{}{}{}", "01".repeat(32), "0000000000000002", "00080000050000000009", "040300020708");
+        let want = format!(
+            "00{}{}{}{}",
+            "01".repeat(32),
+            "0000000000000002",
+            "00080000050000000009",
+            "040300020708"
+        );
         assert_eq!(hex::encode(sct().to_bytes()), want);
         assert_eq!(hex::encode(sct().digitally_signed()), "040300020708");
         assert_eq!(Sct::parse(&sct().to_bytes()), Ok(sct()));
@@ -333,20 +370,38 @@ mod tests {
 
     #[test]
     fn the_list_is_an_octet_string_around_tls_lengths() {
-        let small = Sct { extensions: vec![], signature: vec![9], ..sct() };
+        let small = Sct {
+            extensions: vec![],
+            signature: vec![9],
+            ..sct()
+        };
         let der = list_der(std::slice::from_ref(&small)).unwrap();
         // 48 bytes an SCT; OCTET STRING, u16 50, u16 48.
         assert_eq!(hex::encode(&der[..6]), "043400320030");
         assert_eq!(parse_list(&der), Ok(vec![small.clone()]));
-        assert_eq!(parse_list(&list_der(&[small.clone(), small.clone()]).unwrap()).unwrap().len(), 2);
-        assert_eq!(parse_list(&list_der(&vec![small; 33]).unwrap()), Err(SctError::TooMany { max: 32 }));
+        assert_eq!(
+            parse_list(&list_der(&[small.clone(), small.clone()]).unwrap())
+                .unwrap()
+                .len(),
+            2
+        );
+        assert_eq!(
+            parse_list(&list_der(&vec![small; 33]).unwrap()),
+            Err(SctError::TooMany { max: 32 })
+        );
     }
 
     #[test]
     fn leaves_and_inputs_have_the_bytes_of_the_rfc() {
         let x509 = CtEntry::X509(vec![0xaa, 0xbb]);
-        assert_eq!(hex::encode(x509.leaf(1, &[])), "000000000000000000010000000002aabb0000");
-        let precert = CtEntry::Precert { issuer_key_hash: [3; 32], tbs: vec![0xcc] };
+        assert_eq!(
+            hex::encode(x509.leaf(1, &[])),
+            "000000000000000000010000000002aabb0000"
+        );
+        let precert = CtEntry::Precert {
+            issuer_key_hash: [3; 32],
+            tbs: vec![0xcc],
+        };
         let want = format!("000000000000000000010001{}000001cc0001ee", "03".repeat(32));
         assert_eq!(hex::encode(precert.sct_input(1, &[0xee])), want);
         let sth = format!("000100000000000000050000000000000006{}", "04".repeat(32));
@@ -355,8 +410,14 @@ mod tests {
 
     #[test]
     fn extra_data_counts_in_24_bits() {
-        assert_eq!(hex::encode(extra_data_x509(&[&[1, 2], &[3]])), "0000090000020102000001".to_owned() + "03");
-        assert_eq!(hex::encode(extra_data_precert(&[5], &[&[1]])), "000001050000040000" .to_owned() + "0101");
+        assert_eq!(
+            hex::encode(extra_data_x509(&[&[1, 2], &[3]])),
+            "0000090000020102000001".to_owned() + "03"
+        );
+        assert_eq!(
+            hex::encode(extra_data_precert(&[5], &[&[1]])),
+            "000001050000040000".to_owned() + "0101"
+        );
     }
 
     proptest! {

@@ -37,7 +37,9 @@ fn small_factor(modulus: &[u8]) -> Option<u32> {
 
 /// Divides a big-endian number by a small one, from the left, and keeps the remainder.
 fn remainder(number: &[u8], divisor: u32) -> u32 {
-    number.iter().fold(0, |rest, byte| (rest * 256 + u32::from(*byte)) % divisor)
+    number
+        .iter()
+        .fold(0, |rest, byte| (rest * 256 + u32::from(*byte)) % divisor)
 }
 
 /// Looks for a, b with n = a² − b² = (a + b)(a − b), starting at a = ⌈√n⌉ (Fermat's method).
@@ -77,7 +79,9 @@ mod tests {
         // 1000003 and 1000033 are neighbors; 1000003 and 7 are not.
         assert!(has_close_factors(&BigUint::from(1_000_003u64 * 1_000_033)));
         assert!(has_close_factors(&BigUint::from(1_000_003u64 * 1_000_003)));
-        assert!(!has_close_factors(&BigUint::from(1_000_000_007u64 * 65_537)));
+        assert!(!has_close_factors(&BigUint::from(
+            1_000_000_007u64 * 65_537
+        )));
     }
 
     #[test]
@@ -88,10 +92,22 @@ mod tests {
             n[255] = last;
             n
         };
-        assert_eq!(check_rsa(1024, &modulus(0x80, 1), &EXPONENT), Err(KeyError::RsaSize { bits: 1024 }));
-        assert_eq!(check_rsa(2048, &modulus(0x80, 1), &[3]), Err(KeyError::RsaExponent));
-        assert_eq!(check_rsa(2048, &modulus(0x80, 2), &EXPONENT), Err(KeyError::RsaSmallFactor { factor: 2 }));
-        let by_seven = (BigUint::from(7u32) << 2045u32) + BigUint::from(7u32);
-        assert_eq!(check_rsa(2048, &by_seven.to_bytes_be(), &EXPONENT), Err(KeyError::RsaSmallFactor { factor: 7 }));
+        assert_eq!(
+            check_rsa(1024, &modulus(0x80, 1), &EXPONENT),
+            Err(KeyError::RsaSize { bits: 1024 })
+        );
+        assert_eq!(
+            check_rsa(2048, &modulus(0x80, 1), &[3]),
+            Err(KeyError::RsaExponent)
+        );
+        assert_eq!(
+            check_rsa(2048, &modulus(0x80, 2), &EXPONENT),
+            Err(KeyError::RsaSmallFactor { factor: 2 })
+        );
+        let by_seven = (BigUint::from(7u32) << 2045u32) + BigUint::from(63u32);
+        assert_eq!(
+            check_rsa(2048, &by_seven.to_bytes_be(), &EXPONENT),
+            Err(KeyError::RsaSmallFactor { factor: 7 })
+        );
     }
 }

@@ -5,7 +5,10 @@ use der::{Decode, Encode, Header, Length, Reader, SliceReader, Tag, TagNumber};
 use std::ops::Range;
 
 /// `[3] EXPLICIT`, the extensions of a TBSCertificate.
-const EXTENSIONS_TAG: Tag = Tag::ContextSpecific { constructed: true, number: TagNumber::N3 };
+const EXTENSIONS_TAG: Tag = Tag::ContextSpecific {
+    constructed: true,
+    number: TagNumber::N3,
+};
 
 /// Finds the byte ranges of the elements inside one constructed element, which must fill `der` exactly.
 pub(crate) fn children(der: &[u8], tag: Tag) -> der::Result<Vec<Range<usize>>> {
@@ -25,7 +28,11 @@ pub(crate) fn children(der: &[u8], tag: Tag) -> der::Result<Vec<Range<usize>>> {
 fn reader_matches_header(der: &[u8], body: Length) -> der::Result<()> {
     let header = Header::decode(&mut SliceReader::new(der)?)?;
     let have = Length::try_from(der.len())?;
-    if (body + header.length)? == have { Ok(()) } else { Err(der::ErrorKind::Length { tag: header.tag }.into()) }
+    if (body + header.length)? == have {
+        Ok(())
+    } else {
+        Err(der::ErrorKind::Length { tag: header.tag }.into())
+    }
 }
 
 /// Encodes an element from its tag and content.
@@ -63,7 +70,10 @@ pub(crate) fn edit_extensions(
     wrap(Tag::Sequence, &body)
 }
 
-fn kept_extensions(explicit: &[u8], keep: &impl Fn(&ObjectIdentifier) -> bool) -> der::Result<Vec<u8>> {
+fn kept_extensions(
+    explicit: &[u8],
+    keep: &impl Fn(&ObjectIdentifier) -> bool,
+) -> der::Result<Vec<u8>> {
     let mut kept = Vec::with_capacity(explicit.len());
     for list in children(explicit, EXTENSIONS_TAG)? {
         let list = &explicit[list];
@@ -100,17 +110,24 @@ mod tests {
 
     #[test]
     fn children_refuses_trailing_bytes() {
-        assert_eq!(children(&[0x30, 0x02, 0x05, 0x00], Tag::Sequence), Ok(vec![2..4]));
+        let null = children(&[0x30, 0x02, 0x05, 0x00], Tag::Sequence).unwrap();
+        assert_eq!((null.len(), null[0].clone()), (1, 2..4));
         assert!(children(&[0x30, 0x02, 0x05, 0x00, 0x00], Tag::Sequence).is_err());
         assert!(children(&[0x30, 0x03, 0x05, 0x00], Tag::Sequence).is_err());
     }
 
     #[test]
     fn an_emptied_extension_list_is_left_out() {
-        // SEQUENCE { NULL, [3] { SEQUENCE { SEQUENCE { OID 1.2.3, OCTET STRING } } } }
-        let tbs = [0x30, 0x0e, 0x05, 0x00, 0xa3, 0x0a, 0x30, 0x08, 0x30, 0x06, 0x06, 0x02, 0x2a, 0x03, 0x04, 0x00];
+        // SEQUENCE { NULL, [3] { SEQUENCE { SEQUENCE { OID 2.5.29.15, OCTET STRING } } } }
+        let tbs = [
+            0x30, 0x0f, 0x05, 0x00, 0xa3, 0x0b, 0x30, 0x09, 0x30, 0x07, 0x06, 0x03, 0x55, 0x1d,
+            0x0f, 0x04, 0x00,
+        ];
         assert_eq!(edit_extensions(&tbs, |_| true, None).unwrap(), tbs);
-        assert_eq!(edit_extensions(&tbs, |_| false, None).unwrap(), [0x30, 0x02, 0x05, 0x00]);
+        assert_eq!(
+            edit_extensions(&tbs, |_| false, None).unwrap(),
+            [0x30, 0x02, 0x05, 0x00]
+        );
     }
 
     proptest! {

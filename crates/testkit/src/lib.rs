@@ -1,4 +1,6 @@
-//! For tests only: vectors, temporary folders, probes.
+//! For tests only: where the vectors are.
+#![allow(clippy::print_stderr)]
+
 use std::path::{Path, PathBuf};
 
 /// The folder of test vectors: `$SIGSTEAD_VECTORS`, else `../shared/vectors` beside the workspace.

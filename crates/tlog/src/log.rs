@@ -13,6 +13,7 @@ use merkle::Hash;
 use merkle::tile::TileId;
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::time::Instant;
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -128,7 +129,7 @@ impl Log {
             submission: submission.clone(),
             leaf_hash,
             reply,
-            attempts: 0,
+            since: Instant::now(),
         });
         let placed = placed.await.map_err(|_| AppendError::Closed)??;
         // Proved here and not in the sequencer, which goes on with the next batch.

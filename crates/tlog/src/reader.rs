@@ -349,7 +349,6 @@ fn missing(id: TileId) -> ReadError {
     ))
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "made for map_err")]
 fn impossible(error: ProofError) -> ReadError {
     ReadError::Corrupt(format!("no proof can be planned: {error}"))
 }

@@ -23,18 +23,19 @@ use clock::Clock;
 use merkle::Hash;
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, oneshot, watch};
 
-/// How often one submission is tried again after other writers were first. Each time some other writer went on, so
-/// this many in a row mean that there are far too many writers.
-const MAX_ATTEMPTS: u8 = 32;
+/// How long one submission is tried again while other writers are first. Each time some other writer went on; a client
+/// that waited this long is about to give up, and its retry is deduplicated.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// A submission in the pool, and who waits for it.
 pub(crate) struct Pending {
     pub(crate) submission: Submission,
     pub(crate) leaf_hash: Hash,
     pub(crate) reply: oneshot::Sender<Result<Placed, AppendError>>,
-    pub(crate) attempts: u8,
+    pub(crate) since: Instant,
 }
 
 /// Where a submission is in the log, and the view that its proof is to come from.
@@ -358,14 +359,13 @@ impl Sequencer {
         view
     }
 
-    /// Tries submissions again, before everything that came later, a bounded number of times.
+    /// Tries submissions again, before everything that came later, for a bounded time.
     fn retry(&mut self, slots: Vec<Slot>) {
         let mut again = Vec::with_capacity(slots.len());
-        for mut pending in pending(slots) {
-            pending.attempts += 1;
-            match pending.attempts < MAX_ATTEMPTS {
+        for pending in pending(slots) {
+            match pending.since.elapsed() < PATIENCE {
                 true => again.push(pending),
-                false => refuse([pending], &unavailable("too many writers on one log")),
+                false => refuse([pending], &unavailable("other writers were always first")),
             }
         }
         self.put_back(again.into_iter().map(Slot::new).collect());

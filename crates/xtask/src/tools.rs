@@ -71,8 +71,7 @@ fn cosign() -> Result<PathBuf> {
             "building cosign",
             Command::new(go)
                 .args(["install", &module])
-                .env("GOBIN", &folder)
-                .env("GOFLAGS", "-trimpath"),
+                .env("GOBIN", &folder),
         )?;
     }
     Ok(program)

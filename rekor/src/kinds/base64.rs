@@ -20,16 +20,18 @@ pub(crate) fn decode(text: &str) -> Option<Vec<u8>> {
 /// Decodes as a DSSE library in Go does: the standard alphabet, else the URL-safe one.
 pub(crate) fn decode_either(text: &str) -> Option<Vec<u8>> {
     let text = without_line_breaks(text);
-    STANDARD.decode(text.as_bytes()).or_else(|_| URL_SAFE.decode(text.as_bytes())).ok()
-}
-
-/// Encodes with the standard alphabet and padding.
-pub(crate) fn encode(bytes: &[u8]) -> String {
-    STANDARD.encode(bytes)
+    STANDARD
+        .decode(text.as_bytes())
+        .or_else(|_| URL_SAFE.decode(text.as_bytes()))
+        .ok()
 }
 
 fn without_line_breaks(text: &str) -> Cow<'_, str> {
-    if text.contains(['\r', '\n']) { Cow::Owned(text.replace(['\r', '\n'], "")) } else { Cow::Borrowed(text) }
+    if text.contains(['\r', '\n']) {
+        Cow::Owned(text.replace(['\r', '\n'], ""))
+    } else {
+        Cow::Borrowed(text)
+    }
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! dsse 0.0.1: a DSSE envelope, of which a log keeps hashes and signatures (spec A.11).
 
 use crate::json::{self, JsonError, Names};
-use crate::kinds::envelope::{Envelope, PayloadAlphabet};
+use crate::kinds::envelope::{Envelope, PayloadAlphabet, Trial};
 use crate::kinds::error::EntryError;
 use crate::kinds::verifier::Verifier;
 use crate::kinds::{optional_text, required_bytes, sha256_hex};
@@ -16,24 +16,36 @@ pub(crate) fn canonicalize(spec: &RawValue) -> Result<Vec<u8>, EntryError> {
     let verifiers = parse_verifiers(verifiers)?;
     let envelope = Envelope::parse(&text, PayloadAlphabet::Either)?;
 
-    let covered = envelope.cover(&verifiers)?;
-    let signatures: Vec<(String, String)> =
-        covered.into_iter().map(|(sig, verifier)| (sig.to_owned(), verifier.pem().to_owned())).collect();
+    let covered = envelope.cover(&verifiers, Trial::UntilCovered)?;
+    let signatures: Vec<(String, String)> = covered
+        .into_iter()
+        .map(|(sig, verifier)| (sig.to_owned(), verifier.pem().to_owned()))
+        .collect();
     // The envelope is hashed as sent: how leniently it was parsed never changes the leaf.
-    Ok(formats::entry::dsse_v001(&sha256_hex(text.as_bytes()), &sha256_hex(&envelope.payload), &signatures))
+    Ok(formats::entry::dsse_v001(
+        &sha256_hex(text.as_bytes()),
+        &sha256_hex(&envelope.payload),
+        &signatures,
+    ))
 }
 
 /// The proposed form. The committed form can be read but not logged: it has no envelope to verify.
 fn proposed_content(spec: &RawValue) -> Result<&RawValue, EntryError> {
-    let names = ["proposedContent", "envelopeHash", "payloadHash", "signatures"];
-    let [proposed, envelope_hash, payload_hash, signatures] = json::members(spec, names, Names::Exact)?;
+    let names = [
+        "proposedContent",
+        "envelopeHash",
+        "payloadHash",
+        "signatures",
+    ];
+    let [proposed, envelope_hash, payload_hash, signatures] =
+        json::members(spec, names, Names::Exact)?;
     let committed = [envelope_hash, payload_hash, signatures];
     match proposed {
         Some(_) if committed.iter().any(Option::is_some) => Err(EntryError::BothForms),
         Some(proposed) => Ok(proposed),
-        None if committed.iter().all(Option::is_some) => {
-            Err(EntryError::NotInsertable("missing proposedContent, without which nothing can be verified"))
-        }
+        None if committed.iter().all(Option::is_some) => Err(EntryError::NotInsertable(
+            "missing proposedContent, without which nothing can be verified",
+        )),
         None => Err(EntryError::Missing("proposedContent")),
     }
 }
@@ -41,11 +53,17 @@ fn proposed_content(spec: &RawValue) -> Result<&RawValue, EntryError> {
 fn parse_verifiers(json: Option<&RawValue>) -> Result<Vec<Verifier>, EntryError> {
     let list = json.ok_or(EntryError::Missing("verifiers"))?;
     let items = json::items(list, limits::VERIFIERS).map_err(|error| match error {
-        JsonError::TooManyItems { max } => EntryError::TooMany { what: "verifiers", max },
+        JsonError::TooManyItems { max } => EntryError::TooMany {
+            what: "verifiers",
+            max,
+        },
         other => EntryError::Json(other),
     })?;
     if items.is_empty() {
         return Err(EntryError::Missing("verifiers"));
     }
-    items.into_iter().map(|item| Verifier::parse(&required_bytes(Some(item), "verifier")?)).collect()
+    items
+        .into_iter()
+        .map(|item| Verifier::parse(&required_bytes(Some(item), "verifier")?))
+        .collect()
 }

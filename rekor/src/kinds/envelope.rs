@@ -33,6 +33,15 @@ pub(crate) enum PayloadAlphabet {
     Standard,
 }
 
+/// Which verifiers must verify something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Trial {
+    /// Those before all signatures are covered (dsse 0.0.1).
+    UntilCovered,
+    /// All of them (intoto).
+    All,
+}
+
 impl Envelope {
     /// Parses the JSON text of an envelope with Go's leniency: member names in any letter case,
     /// the last of duplicates wins, unknown members are ignored (spec A.12).
@@ -57,25 +66,35 @@ impl Envelope {
             return Err(EntryError::NoSignature);
         }
         if signatures.len() > limits::SIGNATURES {
-            return Err(EntryError::TooMany { what: "signatures", max: limits::SIGNATURES });
+            return Err(EntryError::TooMany {
+                what: "signatures",
+                max: limits::SIGNATURES,
+            });
         }
-        let signatures = signatures.into_iter().map(Signature::decode).collect::<Result<_, _>>()?;
-        Ok(Self { payload_type, payload, signatures })
+        let signatures = signatures
+            .into_iter()
+            .map(Signature::decode)
+            .collect::<Result<_, _>>()?;
+        Ok(Self {
+            payload_type,
+            payload,
+            signatures,
+        })
     }
 
     /// Finds a verifier for every distinct signature text (spec A.11).
     ///
-    /// Verifiers are tried in order until all signatures are covered; one that verifies nothing is
-    /// an error, and so is a signature that stays uncovered. When several verify the same
-    /// signature the last one tried stands for it.
+    /// A verifier that verifies nothing is an error, and so is a signature that stays uncovered.
+    /// When several verify the same signature the last one tried stands for it.
     pub(crate) fn cover<'v>(
         &self,
         verifiers: &'v [Verifier],
+        trial: Trial,
     ) -> Result<BTreeMap<&str, &'v Verifier>, EntryError> {
         let mut check = Check::new(formats::dsse::pae(&self.payload_type, &self.payload));
         let mut covered: BTreeMap<&str, &'v Verifier> = BTreeMap::new();
         for (position, verifier) in verifiers.iter().enumerate() {
-            if self.uncovered(&covered).is_none() {
+            if trial == Trial::UntilCovered && self.uncovered(&covered).is_none() {
                 break;
             }
             let mut useful = false;
@@ -95,35 +114,17 @@ impl Envelope {
         }
     }
 
-    /// Checks that every verifier verifies a signature and every signature has a verifier.
-    pub(crate) fn verify_all(&self, verifiers: &[Verifier]) -> Result<(), EntryError> {
-        let mut check = Check::new(formats::dsse::pae(&self.payload_type, &self.payload));
-        let mut covered = vec![false; self.signatures.len()];
-        for (position, verifier) in verifiers.iter().enumerate() {
-            let mut useful = false;
-            for (signature, covered) in self.signatures.iter().zip(&mut covered) {
-                if check.verifies(verifier, &signature.bytes)? {
-                    (*covered, useful) = (true, true);
-                }
-            }
-            if !useful {
-                return Err(EntryError::UselessVerifier(position));
-            }
-        }
-        match covered.iter().position(|covered| !covered) {
-            Some(position) => Err(EntryError::Uncovered(position)),
-            None => Ok(()),
-        }
-    }
-
     fn uncovered(&self, covered: &BTreeMap<&str, &Verifier>) -> Option<usize> {
-        self.signatures.iter().position(|signature| !covered.contains_key(signature.text.as_str()))
+        self.signatures
+            .iter()
+            .position(|signature| !covered.contains_key(signature.text.as_str()))
     }
 }
 
 impl Signature {
     fn decode(text: String) -> Result<Self, EntryError> {
-        let bytes = base64::decode_either(&text).ok_or(EntryError::NotBase64("envelope signature"))?;
+        let bytes =
+            base64::decode_either(&text).ok_or(EntryError::NotBase64("envelope signature"))?;
         check_length("envelope signature", bytes.len(), limits::SIGNATURE_BYTES)?;
         Ok(Self { text, bytes })
     }
@@ -140,7 +141,11 @@ struct Check {
 impl Check {
     fn new(message: Vec<u8>) -> Self {
         let digest = HashAlgorithm::Sha256.digest(&message);
-        Self { message, digest, budget: limits::ED25519_HASHED }
+        Self {
+            message,
+            digest,
+            budget: limits::ED25519_HASHED,
+        }
     }
 
     fn verifies(&mut self, verifier: &Verifier, signature: &[u8]) -> Result<bool, EntryError> {
@@ -149,7 +154,10 @@ impl Check {
         if scheme != Scheme::Ed25519 {
             return Ok(key.verify_digest(scheme, &self.digest, signature).is_ok());
         }
-        self.budget = self.budget.checked_sub(self.message.len()).ok_or(EntryError::TooMuchWork)?;
+        self.budget = self
+            .budget
+            .checked_sub(self.message.len())
+            .ok_or(EntryError::TooMuchWork)?;
         Ok(key.verify(scheme, &self.message, signature).is_ok())
     }
 }
@@ -166,14 +174,22 @@ impl<'a> Fields<'a> {
         let envelope = json::only_value(text.as_bytes())?;
         let names = ["payloadType", "payload", "signatures"];
         let [payload_type, payload, signatures] = json::members(envelope, names, Names::Folded)?;
-        let text_or_empty = |value: Option<&'a RawValue>| value.map_or(Ok(Cow::Borrowed("")), json::text);
+        let text_or_empty =
+            |value: Option<&'a RawValue>| value.map_or(Ok(Cow::Borrowed("")), json::text);
         let signatures = match signatures {
             // One more than the bound is read, so that the caller can say which bound it was.
             Some(list) => json::items(list, limits::SIGNATURES + 1)?,
             None => Vec::new(),
         };
-        let signatures = signatures.into_iter().map(signature_text).collect::<Result<_, _>>()?;
-        Ok(Self { payload_type: text_or_empty(payload_type)?, payload: text_or_empty(payload)?, signatures })
+        let signatures = signatures
+            .into_iter()
+            .map(signature_text)
+            .collect::<Result<_, _>>()?;
+        Ok(Self {
+            payload_type: text_or_empty(payload_type)?,
+            payload: text_or_empty(payload)?,
+            signatures,
+        })
     }
 }
 
@@ -206,7 +222,10 @@ mod tests {
         let text = r#"{"payload":"-_8=","signatures":[{"sig":"AAAA"}]}"#;
         assert_eq!(parse(text).unwrap().payload, [0xfb, 0xff]);
         let strict = Envelope::parse(text, PayloadAlphabet::Standard);
-        assert!(matches!(strict, Err(EntryError::NotBase64("envelope payload"))));
+        assert!(matches!(
+            strict,
+            Err(EntryError::NotBase64("envelope payload"))
+        ));
     }
 
     #[test]
@@ -214,7 +233,13 @@ mod tests {
         assert!(matches!(parse("{}"), Err(EntryError::NoSignature)));
         let many = vec![r#"{"sig":"AAAA"}"#; limits::SIGNATURES + 1].join(",");
         let text = format!(r#"{{"signatures":[{many}]}}"#);
-        assert!(matches!(parse(&text), Err(EntryError::TooMany { what: "signatures", .. })));
+        assert!(matches!(
+            parse(&text),
+            Err(EntryError::TooMany {
+                what: "signatures",
+                ..
+            })
+        ));
         let far_too_many = vec![r#"{"sig":"AAAA"}"#; limits::SIGNATURES + 2].join(",");
         assert!(parse(&format!(r#"{{"signatures":[{far_too_many}]}}"#)).is_err());
     }
@@ -222,13 +247,37 @@ mod tests {
     #[test]
     fn nothing_may_follow_an_envelope() {
         let text = r#"{"payload":"","signatures":[{"sig":"AAAA"}]} {}"#;
-        assert!(matches!(parse(text), Err(EntryError::Envelope(JsonError::Syntax(_)))));
+        assert!(matches!(
+            parse(text),
+            Err(EntryError::Envelope(JsonError::Syntax(_)))
+        ));
     }
 
     #[test]
     fn wrong_types_are_errors_as_in_go() {
-        assert!(matches!(parse(r#"{"payload":1}"#), Err(EntryError::Envelope(JsonError::Type { .. }))));
-        assert!(matches!(parse(r#"{"signatures":{}}"#), Err(EntryError::Envelope(JsonError::Type { .. }))));
+        assert!(matches!(
+            parse(r#"{"payload":1}"#),
+            Err(EntryError::Envelope(JsonError::Type { .. }))
+        ));
+        assert!(matches!(
+            parse(r#"{"signatures":{}}"#),
+            Err(EntryError::Envelope(JsonError::Type { .. }))
+        ));
+    }
+
+    #[test]
+    fn pure_ed25519_checks_have_a_budget() {
+        let Some(folder) = testkit::vectors("rekor/client-algos") else {
+            return;
+        };
+        let pem = std::fs::read(folder.join("ed25519_public.pem")).unwrap();
+        let verifier = Verifier::parse(&pem).unwrap();
+        let mut check = Check::new(vec![0; 1000]);
+        check.budget = 2500;
+        assert_eq!(check.verifies(&verifier, &[0; 64]), Ok(false));
+        assert_eq!(check.verifies(&verifier, &[0; 64]), Ok(false));
+        let spent = check.verifies(&verifier, &[0; 64]);
+        assert_eq!(spent, Err(EntryError::TooMuchWork));
     }
 
     proptest! {

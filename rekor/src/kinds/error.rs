@@ -72,13 +72,17 @@ pub enum EntryError {
         max: usize,
     },
     /// Checking the envelope would hash too many bytes.
-    #[error("the envelope is too large for so many Ed25519 verifiers and signatures; submit them one by one")]
+    #[error(
+        "the envelope is too large for so many Ed25519 verifiers and signatures; submit them one by one"
+    )]
     TooMuchWork,
     /// The digest's algorithm is not sha256, sha384 or sha512.
     #[error("unsupported hash algorithm {0:?}, use sha256, sha384 or sha512")]
     HashAlgorithm(String),
     /// The digest's value is not hex of the algorithm's length.
-    #[error("invalid value for hash: {algorithm} needs {want} hexadecimal digits, got {have} characters")]
+    #[error(
+        "invalid value for hash: {algorithm} needs {want} hexadecimal digits, got {have} characters"
+    )]
     HashValue {
         /// The algorithm.
         algorithm: &'static str,
@@ -110,7 +114,9 @@ pub enum EntryError {
     #[error("invalid certificate: {0}")]
     Certificate(CertError),
     /// The verifier's certificates are not a chain.
-    #[error("certificate {0} of the chain is not issued by a later one that was valid with the first")]
+    #[error(
+        "certificate {0} of the chain is not issued by a later one that was valid with the first"
+    )]
     Chain(usize),
     /// Ed25519 signs a digest only as Ed25519ph, over SHA-512.
     #[error(

@@ -45,7 +45,13 @@ impl Proposed {
         let signature = required_bytes(content, "signature")?;
         check_length("signature", signature.len(), limits::SIGNATURE_BYTES)?;
         let verifier = Verifier::parse(&required_bytes(pem, "public key")?)?;
-        Ok(Self { hash, hash_value, digest, signature, verifier })
+        Ok(Self {
+            hash,
+            hash_value,
+            digest,
+            signature,
+            verifier,
+        })
     }
 
     fn verify(&self) -> Result<(), EntryError> {
@@ -64,16 +70,20 @@ pub(crate) fn verify_digest(
     signature: &[u8],
 ) -> Result<(), EntryError> {
     let scheme = scheme::over_digest(key.kind(), hash).ok_or(EntryError::Ed25519phHash(hash))?;
-    key.verify_digest(scheme, digest, signature).map_err(|error| match key.kind() {
-        KeyKind::Ed25519 => EntryError::NotEd25519ph(error),
-        _ => EntryError::Signature(error),
-    })
+    key.verify_digest(scheme, digest, signature)
+        .map_err(|error| match key.kind() {
+            KeyKind::Ed25519 => EntryError::NotEd25519ph(error),
+            _ => EntryError::Signature(error),
+        })
 }
 
 fn check_allowed(key: KeyKind, hash: HashAlgorithm) -> Result<(), EntryError> {
     match scheme::over_digest(key, hash) {
         Some(scheme) if scheme::is_allowed(key, scheme) => Ok(()),
-        _ => Err(EntryError::AlgorithmNotAllowed { key: scheme::key_name(key), hash: hash.name() }),
+        _ => Err(EntryError::AlgorithmNotAllowed {
+            key: scheme::key_name(key),
+            hash: hash.name(),
+        }),
     }
 }
 
@@ -81,12 +91,16 @@ fn check_allowed(key: KeyKind, hash: HashAlgorithm) -> Result<(), EntryError> {
 pub(crate) fn parse_hash(json: &RawValue) -> Result<(HashAlgorithm, String, Vec<u8>), EntryError> {
     let [algorithm, value] = json::members(json, ["algorithm", "value"], Names::Exact)?;
     let name = required_text(algorithm, "hash algorithm")?;
-    let hash =
-        HashAlgorithm::from_name(&name).ok_or_else(|| EntryError::HashAlgorithm(crate::echo(&name)))?;
+    let hash = HashAlgorithm::from_name(&name)
+        .ok_or_else(|| EntryError::HashAlgorithm(crate::echo(&name)))?;
     let value = required_text(value, "hash value")?;
     let want = hash.len() * 2;
     match hex::decode(value.as_bytes()) {
         Ok(digest) if value.len() == want => Ok((hash, value.into_owned(), digest)),
-        _ => Err(EntryError::HashValue { algorithm: hash.name(), want, have: value.len() }),
+        _ => Err(EntryError::HashValue {
+            algorithm: hash.name(),
+            want,
+            have: value.len(),
+        }),
     }
 }

@@ -2,12 +2,13 @@
 
 use crate::json::{self, JsonError, Names};
 use crate::kinds::base64;
-use crate::kinds::envelope::{Envelope, PayloadAlphabet};
+use crate::kinds::envelope::{Envelope, PayloadAlphabet, Trial};
 use crate::kinds::error::EntryError;
 use crate::kinds::hashedrekord::parse_hash;
 use crate::kinds::verifier::Verifier;
 use crate::kinds::{optional_text, required_bytes, required_text, sha256_hex};
 use crate::limits;
+use formats::b64;
 use pki::key::HashAlgorithm;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
@@ -22,7 +23,7 @@ pub(crate) fn canonicalize_v001(spec: &RawValue) -> Result<Vec<u8>, EntryError> 
     let envelope = Envelope::parse(&text, PayloadAlphabet::Standard)?;
 
     // One key only: a signature of another key could never be verified from this entry.
-    envelope.verify_all(std::slice::from_ref(&verifier))?;
+    envelope.cover(std::slice::from_ref(&verifier), Trial::All)?;
     canonical_json(
         "0.0.1",
         json!({
@@ -30,7 +31,7 @@ pub(crate) fn canonicalize_v001(spec: &RawValue) -> Result<Vec<u8>, EntryError> 
                 "hash": sha256_of(text.as_bytes()),
                 "payloadHash": sha256_of(&envelope.payload),
             },
-            "publicKey": base64::encode(verifier.pem().as_bytes()),
+            "publicKey": b64::encode(verifier.pem().as_bytes()),
         }),
     )
 }
@@ -49,7 +50,7 @@ pub(crate) fn canonicalize_v002(spec: &RawValue) -> Result<Vec<u8>, EntryError> 
         .iter()
         .map(|signature| Verifier::parse(&signature.public_key))
         .collect::<Result<Vec<_>, _>>()?;
-    proposed.envelope.verify_all(&verifiers)?;
+    proposed.envelope.cover(&verifiers, Trial::All)?;
     canonical_json(
         "0.0.2",
         json!({
@@ -84,23 +85,38 @@ impl ProposedV002 {
         let [payload_type, payload, signatures] = json::members(json, names, Names::Exact)?;
         let payload_type = required_text(payload_type, "payloadType")?.into_owned();
         let payload = required_bytes(payload, "payload")?;
-        let payload = std::str::from_utf8(&payload).ok().and_then(base64::decode_either);
+        let payload = std::str::from_utf8(&payload)
+            .ok()
+            .and_then(base64::decode_either);
         let payload = payload.ok_or(EntryError::NotBase64("envelope payload"))?;
 
         let list = signatures.ok_or(EntryError::NoSignature)?;
         let items = json::items(list, limits::SIGNATURES).map_err(|error| match error {
-            JsonError::TooManyItems { max } => EntryError::TooMany { what: "signatures", max },
+            JsonError::TooManyItems { max } => EntryError::TooMany {
+                what: "signatures",
+                max,
+            },
             other => EntryError::Json(other),
         })?;
-        let signatures = items.into_iter().map(SignatureV002::parse).collect::<Result<Vec<_>, _>>()?;
-        let texts = signatures.iter().map(SignatureV002::text).collect::<Result<_, _>>()?;
-        Ok(Self { envelope: Envelope::new(payload_type, payload, texts)?, signatures })
+        let signatures = items
+            .into_iter()
+            .map(SignatureV002::parse)
+            .collect::<Result<Vec<_>, _>>()?;
+        let texts = signatures
+            .iter()
+            .map(SignatureV002::text)
+            .collect::<Result<_, _>>()?;
+        Ok(Self {
+            envelope: Envelope::new(payload_type, payload, texts)?,
+            signatures,
+        })
     }
 }
 
 impl SignatureV002 {
     fn parse(json: &RawValue) -> Result<Self, EntryError> {
-        let [key_id, sig, public_key] = json::members(json, ["keyid", "sig", "publicKey"], Names::Exact)?;
+        let [key_id, sig, public_key] =
+            json::members(json, ["keyid", "sig", "publicKey"], Names::Exact)?;
         Ok(Self {
             key_id: optional_text(key_id).unwrap_or_default().into_owned(),
             sig: required_bytes(sig, "signature")?,
@@ -114,7 +130,7 @@ impl SignatureV002 {
 
     fn to_json(&self) -> Value {
         let mut json =
-            json!({"sig": base64::encode(&self.sig), "publicKey": base64::encode(&self.public_key)});
+            json!({"sig": b64::encode(&self.sig), "publicKey": b64::encode(&self.public_key)});
         if !self.key_id.is_empty() {
             json["keyid"] = Value::from(self.key_id.as_str());
         }

@@ -41,19 +41,26 @@ pub fn parse_v1_entry(bytes: &[u8]) -> Result<CanonicalEntry, EntryError> {
 pub(crate) fn canonicalize(json: &RawValue) -> Result<CanonicalEntry, EntryError> {
     let (kind, version, spec) = open_frame(json)?;
     let entry = |kind, version, body: Result<Vec<u8>, EntryError>| match body {
-        Ok(body) => Ok(CanonicalEntry { kind, version, body }),
+        Ok(body) => Ok(CanonicalEntry {
+            kind,
+            version,
+            body,
+        }),
         // The request was JSON: what does not fit is its spec.
         Err(EntryError::Json(error)) => Err(EntryError::Spec(error)),
         Err(error) => Err(error),
     };
     match (kind, version.as_ref()) {
-        ("hashedrekord", "0.0.1") => entry("hashedrekord", "0.0.1", hashedrekord::canonicalize(spec)),
+        ("hashedrekord", "0.0.1") => {
+            entry("hashedrekord", "0.0.1", hashedrekord::canonicalize(spec))
+        }
         ("dsse", "0.0.1") => entry("dsse", "0.0.1", dsse::canonicalize(spec)),
         ("intoto", "0.0.1") => entry("intoto", "0.0.1", intoto::canonicalize_v001(spec)),
         ("intoto", "0.0.2") => entry("intoto", "0.0.2", intoto::canonicalize_v002(spec)),
-        ("hashedrekord" | "dsse" | "intoto", other) => {
-            Err(EntryError::VersionNotSupported { kind, version: crate::echo(other) })
-        }
+        ("hashedrekord" | "dsse" | "intoto", other) => Err(EntryError::VersionNotSupported {
+            kind,
+            version: crate::echo(other),
+        }),
         _ => Err(EntryError::KindNotEnabled(kind)),
     }
 }
@@ -91,10 +98,17 @@ fn open_frame(json: &RawValue) -> Result<(&'static str, Cow<'_, str>, &RawValue)
     Ok((kind, version, spec.ok_or(EntryError::Required("spec"))?))
 }
 
-fn frame_text<'a>(json: Option<&'a RawValue>, name: &'static str) -> Result<Cow<'a, str>, EntryError> {
+fn frame_text<'a>(
+    json: Option<&'a RawValue>,
+    name: &'static str,
+) -> Result<Cow<'a, str>, EntryError> {
     let value = json.ok_or(EntryError::Required(name))?;
     let text = json::text(value).map_err(|_| EntryError::NotText(name))?;
-    if text.is_empty() { Err(EntryError::Required(name)) } else { Ok(text) }
+    if text.is_empty() {
+        Err(EntryError::Required(name))
+    } else {
+        Ok(text)
+    }
 }
 
 /// `major.minor.patch` and whatever a semantic version may carry after it.
@@ -117,14 +131,23 @@ pub(crate) fn required_text<'a>(
     json: Option<&'a RawValue>,
     name: &'static str,
 ) -> Result<Cow<'a, str>, EntryError> {
-    optional_text(json).filter(|text| !text.is_empty()).ok_or(EntryError::Missing(name))
+    optional_text(json)
+        .filter(|text| !text.is_empty())
+        .ok_or(EntryError::Missing(name))
 }
 
 /// A member of base64 text that must not be empty.
-pub(crate) fn required_bytes(json: Option<&RawValue>, name: &'static str) -> Result<Vec<u8>, EntryError> {
+pub(crate) fn required_bytes(
+    json: Option<&RawValue>,
+    name: &'static str,
+) -> Result<Vec<u8>, EntryError> {
     let text = required_text(json, name)?;
     let bytes = base64::decode(&text).ok_or(EntryError::NotBase64(name))?;
-    if bytes.is_empty() { Err(EntryError::Missing(name)) } else { Ok(bytes) }
+    if bytes.is_empty() {
+        Err(EntryError::Missing(name))
+    } else {
+        Ok(bytes)
+    }
 }
 
 pub(crate) fn sha256_hex(bytes: &[u8]) -> String {
@@ -148,16 +171,32 @@ mod tests {
         assert_eq!(refuse("{}"), EntryError::Required("kind"));
         assert_eq!(refuse(r#"{"kind":null}"#), EntryError::Required("kind"));
         assert_eq!(refuse(r#"{"kind":7}"#), EntryError::NotText("kind"));
-        assert_eq!(refuse(r#"{"kind":"x"}"#), EntryError::UnknownKind("x".into()));
-        assert_eq!(refuse(r#"{"kind":"dsse"}"#), EntryError::Required("apiVersion"));
-        let version = |v: &str| refuse(&format!(r#"{{"kind":"dsse","apiVersion":"{v}","spec":{{}}}}"#));
+        assert_eq!(
+            refuse(r#"{"kind":"x"}"#),
+            EntryError::UnknownKind("x".into())
+        );
+        assert_eq!(
+            refuse(r#"{"kind":"dsse"}"#),
+            EntryError::Required("apiVersion")
+        );
+        let version = |v: &str| {
+            refuse(&format!(
+                r#"{{"kind":"dsse","apiVersion":"{v}","spec":{{}}}}"#
+            ))
+        };
         assert_eq!(version("1"), EntryError::NotVersion("1".into()));
         assert_eq!(version("0.0.01"), EntryError::NotVersion("0.0.01".into()));
         assert_eq!(
             version("0.0.9"),
-            EntryError::VersionNotSupported { kind: "dsse", version: "0.0.9".into() }
+            EntryError::VersionNotSupported {
+                kind: "dsse",
+                version: "0.0.9".into()
+            }
         );
-        assert_eq!(refuse(r#"{"kind":"dsse","apiVersion":"0.0.1"}"#), EntryError::Required("spec"));
+        assert_eq!(
+            refuse(r#"{"kind":"dsse","apiVersion":"0.0.1"}"#),
+            EntryError::Required("spec")
+        );
     }
 
     #[test]
@@ -173,8 +212,14 @@ mod tests {
             (r#"{"signature":{}}"#, "public key"),
             (r#"{"signature":{"publicKey":{}}}"#, "data"),
             (r#"{"signature":{"publicKey":{}},"data":{}}"#, "hash"),
-            (r#"{"signature":{"publicKey":{}},"data":{"hash":{}}}"#, "hash algorithm"),
-            (r#"{"signature":{"publicKey":{}},"data":{"hash":{"algorithm":"sha256"}}}"#, "hash value"),
+            (
+                r#"{"signature":{"publicKey":{}},"data":{"hash":{}}}"#,
+                "hash algorithm",
+            ),
+            (
+                r#"{"signature":{"publicKey":{}},"data":{"hash":{"algorithm":"sha256"}}}"#,
+                "hash value",
+            ),
         ];
         for (spec, missing) in cases {
             let json = format!(r#"{{"kind":"hashedrekord","apiVersion":"0.0.1","spec":{spec}}}"#);
@@ -193,43 +238,77 @@ mod tests {
         assert_eq!(spec("sha1", "00"), EntryError::HashAlgorithm("sha1".into()));
         assert_eq!(
             spec("sha256", &"0".repeat(63)),
-            EntryError::HashValue { algorithm: "sha256", want: 64, have: 63 }
+            EntryError::HashValue {
+                algorithm: "sha256",
+                want: 64,
+                have: 63
+            }
         );
         assert_eq!(
             spec("sha256", &"g".repeat(64)),
-            EntryError::HashValue { algorithm: "sha256", want: 64, have: 64 }
+            EntryError::HashValue {
+                algorithm: "sha256",
+                want: 64,
+                have: 64
+            }
         );
         assert_eq!(
             spec("sha512", &"0".repeat(64)),
-            EntryError::HashValue { algorithm: "sha512", want: 128, have: 64 }
+            EntryError::HashValue {
+                algorithm: "sha512",
+                want: 128,
+                have: 64
+            }
         );
     }
 
     #[test]
     fn the_two_forms_of_a_dsse_entry_do_not_mix() {
-        let dsse = |spec: &str| refuse(&format!(r#"{{"kind":"dsse","apiVersion":"0.0.1","spec":{spec}}}"#));
-        assert_eq!(dsse(r#"{"proposedContent":{},"signatures":[]}"#), EntryError::BothForms);
+        let dsse = |spec: &str| {
+            refuse(&format!(
+                r#"{{"kind":"dsse","apiVersion":"0.0.1","spec":{spec}}}"#
+            ))
+        };
+        assert_eq!(
+            dsse(r#"{"proposedContent":{},"signatures":[]}"#),
+            EntryError::BothForms
+        );
         assert!(matches!(
             dsse(r#"{"envelopeHash":{},"payloadHash":{},"signatures":[]}"#),
             EntryError::NotInsertable(_)
         ));
-        assert_eq!(dsse(r#"{"payloadHash":{}}"#), EntryError::Missing("proposedContent"));
-        assert_eq!(dsse(r#"{"proposedContent":{}}"#), EntryError::Missing("envelope"));
-        assert_eq!(dsse(r#"{"proposedContent":{"envelope":"{}"}}"#), EntryError::Missing("verifiers"));
+        assert_eq!(
+            dsse(r#"{"payloadHash":{}}"#),
+            EntryError::Missing("proposedContent")
+        );
+        assert_eq!(
+            dsse(r#"{"proposedContent":{}}"#),
+            EntryError::Missing("envelope")
+        );
+        assert_eq!(
+            dsse(r#"{"proposedContent":{"envelope":"{}"}}"#),
+            EntryError::Missing("verifiers")
+        );
         assert_eq!(
             dsse(r#"{"proposedContent":{"envelope":"{}","verifiers":[]}}"#),
             EntryError::Missing("verifiers")
         );
         let many = vec!["\"AA==\""; crate::limits::VERIFIERS + 1].join(",");
         assert_eq!(
-            dsse(&format!(r#"{{"proposedContent":{{"envelope":"{{}}","verifiers":[{many}]}}}}"#)),
-            EntryError::TooMany { what: "verifiers", max: crate::limits::VERIFIERS }
+            dsse(&format!(
+                r#"{{"proposedContent":{{"envelope":"{{}}","verifiers":[{many}]}}}}"#
+            )),
+            EntryError::TooMany {
+                what: "verifiers",
+                max: crate::limits::VERIFIERS
+            }
         );
     }
 
     #[test]
     fn errors_repeat_little_of_the_request() {
-        let EntryError::UnknownKind(kind) = refuse(&format!(r#"{{"kind":"{}"}}"#, "é".repeat(500))) else {
+        let EntryError::UnknownKind(kind) = refuse(&format!(r#"{{"kind":"{}"}}"#, "é".repeat(500)))
+        else {
             panic!("not an unknown kind");
         };
         assert!(kind.chars().count() <= crate::limits::ECHO + 1);

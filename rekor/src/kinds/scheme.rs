@@ -36,7 +36,12 @@ pub(crate) fn is_allowed(key: KeyKind, scheme: Scheme) -> bool {
         (KeyKind::EcdsaP256, Scheme::EcdsaP256Sha256)
             | (KeyKind::EcdsaP384, Scheme::EcdsaP384Sha384)
             | (KeyKind::EcdsaP521, Scheme::EcdsaP521Sha512)
-            | (KeyKind::Rsa { bits: 2048 | 3072 | 4096 }, Scheme::RsaPkcs1Sha256)
+            | (
+                KeyKind::Rsa {
+                    bits: 2048 | 3072 | 4096
+                },
+                Scheme::RsaPkcs1Sha256
+            )
             | (KeyKind::Ed25519, Scheme::Ed25519 | Scheme::Ed25519ph)
     )
 }
@@ -76,8 +81,17 @@ mod tests {
 
     #[test]
     fn odd_rsa_sizes_are_not_allowed() {
-        assert!(!is_allowed(KeyKind::Rsa { bits: 1024 }, Scheme::RsaPkcs1Sha256));
-        assert!(!is_allowed(KeyKind::Rsa { bits: 2056 }, Scheme::RsaPkcs1Sha256));
-        assert!(!is_allowed(KeyKind::Rsa { bits: 2048 }, Scheme::RsaPssSha256));
+        assert!(!is_allowed(
+            KeyKind::Rsa { bits: 1024 },
+            Scheme::RsaPkcs1Sha256
+        ));
+        assert!(!is_allowed(
+            KeyKind::Rsa { bits: 2056 },
+            Scheme::RsaPkcs1Sha256
+        ));
+        assert!(!is_allowed(
+            KeyKind::Rsa { bits: 2048 },
+            Scheme::RsaPssSha256
+        ));
     }
 }

@@ -17,14 +17,18 @@ impl Verifier {
     /// first, at most ten. A chain is checked from leaf to last; a single certificate is not.
     pub(crate) fn parse(pem: &[u8]) -> Result<Self, EntryError> {
         check_length("public key", pem.len(), limits::VERIFIER_PEM)?;
-        let text = std::str::from_utf8(pem).map_err(|_| EntryError::NotPem)?.trim();
+        let text = std::str::from_utf8(pem)
+            .map_err(|_| EntryError::NotPem)?
+            .trim();
         let first = Block::find(text).ok_or(EntryError::NotPem)?;
         // Rekor reads a chain as soon as anything follows the first block.
         if !first.rest.is_empty() {
             return Self::parse_chain(text);
         }
         match first.label {
-            "PUBLIC KEY" => PublicKey::parse_pem(first.text).map(Self::of_key).map_err(EntryError::Key),
+            "PUBLIC KEY" => PublicKey::parse_pem(first.text)
+                .map(Self::of_key)
+                .map_err(EntryError::Key),
             "CERTIFICATE" => parse_certificate(first.text).map(|cert| Self::of_chain(&[cert])),
             other => Err(EntryError::PemType(crate::echo(other))),
         }
@@ -41,11 +45,17 @@ impl Verifier {
     }
 
     fn of_key(key: PublicKey) -> Self {
-        Self { pem: key.to_pem(), key }
+        Self {
+            pem: key.to_pem(),
+            key,
+        }
     }
 
     fn of_chain(certs: &[Certificate]) -> Self {
-        Self { key: certs[0].public_key().clone(), pem: certs.iter().map(Certificate::to_pem).collect() }
+        Self {
+            key: certs[0].public_key().clone(),
+            pem: certs.iter().map(Certificate::to_pem).collect(),
+        }
     }
 
     fn parse_chain(text: &str) -> Result<Self, EntryError> {
@@ -53,7 +63,10 @@ impl Verifier {
         let mut rest = text;
         while !rest.is_empty() {
             if certs.len() == limits::CHAIN {
-                return Err(EntryError::TooMany { what: "certificates", max: limits::CHAIN });
+                return Err(EntryError::TooMany {
+                    what: "certificates",
+                    max: limits::CHAIN,
+                });
             }
             let block = Block::find(rest).ok_or(EntryError::NotPem)?;
             if block.label != "CERTIFICATE" {
@@ -72,14 +85,22 @@ fn parse_certificate(pem: &str) -> Result<Certificate, EntryError> {
 }
 
 pub(crate) fn check_length(what: &'static str, have: usize, max: usize) -> Result<(), EntryError> {
-    if have > max { Err(EntryError::TooLong { what, have, max }) } else { Ok(()) }
+    if have > max {
+        Err(EntryError::TooLong { what, have, max })
+    } else {
+        Ok(())
+    }
 }
 
 /// Checks that a path leads from the first certificate to the last, all valid when the first
 /// became valid. The last is taken as it is: a log has no trust anchors.
 fn check_chain(certs: &[Certificate]) -> Result<(), EntryError> {
-    let Some((root, others)) = certs.split_last() else { return Ok(()) };
-    let Some((leaf, intermediates)) = others.split_first() else { return Ok(()) };
+    let Some((root, others)) = certs.split_last() else {
+        return Ok(());
+    };
+    let Some((leaf, intermediates)) = others.split_first() else {
+        return Ok(());
+    };
     let at = leaf.not_before();
     let issues = |issuer: &Certificate, cert: &Certificate| {
         issuer.is_ca()
@@ -122,7 +143,11 @@ impl<'a> Block<'a> {
         let end = format!("-----END {label}-----");
         let (_, rest) = body.split_once(&end)?;
         let block = &text[start..text.len() - rest.len()];
-        Some(Self { label, text: block, rest: rest.trim() })
+        Some(Self {
+            label,
+            text: block,
+            rest: rest.trim(),
+        })
     }
 }
 
@@ -137,7 +162,9 @@ mod tests {
 
     #[test]
     fn a_key_comes_out_canonical_however_it_went_in() {
-        let Some(pem) = vector("client-algos/ec_public.pem") else { return };
+        let Some(pem) = vector("client-algos/ec_public.pem") else {
+            return;
+        };
         let crlf = pem.replace('\n', "\r\n");
         let body: String = pem.lines().filter(|l| !l.starts_with('-')).collect();
         let one_line = format!("-----BEGIN PUBLIC KEY-----\n{body}\n-----END PUBLIC KEY-----");
@@ -148,27 +175,43 @@ mod tests {
 
     #[test]
     fn a_certificate_stays_a_certificate() {
-        let Some(pem) = vector("test_x509_public_key.pem") else { return };
+        let Some(pem) = vector("test_x509_public_key.pem") else {
+            return;
+        };
         if !pem.contains("CERTIFICATE") {
             return;
         }
-        assert_eq!(Verifier::parse(pem.as_bytes()).unwrap().pem().trim(), pem.trim());
+        assert_eq!(
+            Verifier::parse(pem.as_bytes()).unwrap().pem().trim(),
+            pem.trim()
+        );
     }
 
     #[test]
     fn two_public_keys_are_not_a_verifier() {
-        let Some(pem) = vector("client-algos/ec_public.pem") else { return };
+        let Some(pem) = vector("client-algos/ec_public.pem") else {
+            return;
+        };
         let error = Verifier::parse(format!("{pem}{pem}").as_bytes()).unwrap_err();
         assert_eq!(error, EntryError::PemType("PUBLIC KEY".into()));
-        assert_eq!(Verifier::parse(format!("{pem}garbage").as_bytes()).unwrap_err(), error);
+        assert_eq!(
+            Verifier::parse(format!("{pem}garbage").as_bytes()).unwrap_err(),
+            error
+        );
     }
 
     #[test]
     fn other_pem_and_no_pem_are_refused() {
         assert_eq!(Verifier::parse(b"hello").unwrap_err(), EntryError::NotPem);
-        assert_eq!(Verifier::parse(&[0xff, 0xfe]).unwrap_err(), EntryError::NotPem);
+        assert_eq!(
+            Verifier::parse(&[0xff, 0xfe]).unwrap_err(),
+            EntryError::NotPem
+        );
         let private = b"-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----";
-        assert_eq!(Verifier::parse(private).unwrap_err(), EntryError::PemType("PRIVATE KEY".into()));
+        assert_eq!(
+            Verifier::parse(private).unwrap_err(),
+            EntryError::PemType("PRIVATE KEY".into())
+        );
         let unended = b"-----BEGIN PUBLIC KEY-----\nAAAA\n";
         assert_eq!(Verifier::parse(unended).unwrap_err(), EntryError::NotPem);
     }
@@ -176,6 +219,9 @@ mod tests {
     #[test]
     fn a_verifier_has_a_bound() {
         let long = vec![b'\n'; limits::VERIFIER_PEM + 1];
-        assert!(matches!(Verifier::parse(&long), Err(EntryError::TooLong { .. })));
+        assert!(matches!(
+            Verifier::parse(&long),
+            Err(EntryError::TooLong { .. })
+        ));
     }
 }

@@ -32,7 +32,13 @@ pub(crate) struct ApiError {
 
 impl ApiError {
     pub(crate) fn new(status: StatusCode, message: impl Into<String>) -> Self {
-        Self { status, code: status.as_u16(), message: message.into(), header: None, bare: false }
+        Self {
+            status,
+            code: status.as_u16(),
+            message: message.into(),
+            header: None,
+            bare: false,
+        }
     }
 
     pub(crate) fn bad_request(message: impl Into<String>) -> Self {
@@ -40,12 +46,18 @@ impl ApiError {
     }
 
     pub(crate) fn validation(code: u16, message: impl Into<String>) -> Self {
-        Self { code, ..Self::new(StatusCode::UNPROCESSABLE_ENTITY, message) }
+        Self {
+            code,
+            ..Self::new(StatusCode::UNPROCESSABLE_ENTITY, message)
+        }
     }
 
     /// No such entry.
     pub(crate) fn no_entry() -> Self {
-        Self { bare: true, ..Self::new(StatusCode::NOT_FOUND, "") }
+        Self {
+            bare: true,
+            ..Self::new(StatusCode::NOT_FOUND, "")
+        }
     }
 
     pub(crate) fn too_large(max: usize) -> Self {
@@ -55,9 +67,13 @@ impl ApiError {
 
     /// The log has this entry already; clients find it by the Location.
     pub(crate) fn duplicate(id: &EntryId, location: HeaderValue) -> Self {
-        let message = format!("an equivalent entry already exists in the transparency log with UUID {id}");
+        let message =
+            format!("an equivalent entry already exists in the transparency log with UUID {id}");
         let header = Some((header::LOCATION, location));
-        Self { header, ..Self::new(StatusCode::CONFLICT, message) }
+        Self {
+            header,
+            ..Self::new(StatusCode::CONFLICT, message)
+        }
     }
 
     /// A fault of ours: the facts go to the log, the client learns what it needs.
@@ -69,15 +85,22 @@ impl ApiError {
     /// Busy or going down: a retry is safe, entries are deduplicated.
     fn retry_later(message: impl Into<String>) -> Self {
         let header = Some((header::RETRY_AFTER, HeaderValue::from_static("1")));
-        Self { header, ..Self::new(StatusCode::SERVICE_UNAVAILABLE, message) }
+        Self {
+            header,
+            ..Self::new(StatusCode::SERVICE_UNAVAILABLE, message)
+        }
     }
 
     /// How a refused entry of `POST entries` is answered.
     pub(crate) fn of_entry(error: &EntryError) -> Self {
         match error {
             // Upstream answers malformed JSON on this route with 500 (spec A.2).
-            EntryError::Json(error) => Self::new(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()),
-            EntryError::UnknownKind(_) => Self::new(StatusCode::UNPROCESSABLE_ENTITY, error.to_string()),
+            EntryError::Json(error) => {
+                Self::new(StatusCode::INTERNAL_SERVER_ERROR, error.to_string())
+            }
+            EntryError::UnknownKind(_) => {
+                Self::new(StatusCode::UNPROCESSABLE_ENTITY, error.to_string())
+            }
             other => Self::of_query_entry(other),
         }
     }
@@ -97,7 +120,9 @@ impl ApiError {
 
     /// A query body that does not parse.
     pub(crate) fn of_query_body(error: &dyn std::fmt::Display) -> Self {
-        Self::bad_request(format!("parsing query body from \"\" failed, because {error}"))
+        Self::bad_request(format!(
+            "parsing query body from \"\" failed, because {error}"
+        ))
     }
 }
 
@@ -125,7 +150,9 @@ impl From<AppendError> for ApiError {
     fn from(error: AppendError) -> Self {
         match error {
             AppendError::PoolFull | AppendError::Closed => Self::retry_later(error.to_string()),
-            AppendError::TooLarge { .. } => Self::bad_request(format!("error processing entry: {error}")),
+            AppendError::TooLarge { .. } => {
+                Self::bad_request(format!("error processing entry: {error}"))
+            }
             other => Self::internal("unexpected result from transparency log", &other),
         }
     }
@@ -135,7 +162,10 @@ impl From<ReadError> for ApiError {
     fn from(error: ReadError) -> Self {
         match error {
             ReadError::OutOfRange { .. } => Self::no_entry(),
-            other => Self::internal("unexpected error communicating with transparency log", &other),
+            other => Self::internal(
+                "unexpected error communicating with transparency log",
+                &other,
+            ),
         }
     }
 }
@@ -151,7 +181,10 @@ impl IntoResponse for ApiError {
         let mut response = if self.bare {
             self.status.into_response()
         } else {
-            json_response(self.status, &json!({"code": self.code, "message": self.message}))
+            json_response(
+                self.status,
+                &json!({"code": self.code, "message": self.message}),
+            )
         };
         if let Some((name, value)) = self.header {
             response.headers_mut().insert(name, value);
@@ -165,7 +198,14 @@ pub(crate) fn json_response(status: StatusCode, body: &impl serde::Serialize) ->
     match serde_json::to_vec(body) {
         Ok(mut text) => {
             text.push(b'\n');
-            (status, [(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))], text)
+            (
+                status,
+                [(
+                    header::CONTENT_TYPE,
+                    HeaderValue::from_static("application/json"),
+                )],
+                text,
+            )
                 .into_response()
         }
         Err(error) => {

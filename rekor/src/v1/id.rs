@@ -66,24 +66,40 @@ mod tests {
 
     #[test]
     fn an_id_is_written_in_lower_case_and_read_in_any() {
-        let id = EntryId { tree_id: 0xabc, uuid: [0xfe; 32] };
+        let id = EntryId {
+            tree_id: 0xabc,
+            uuid: [0xfe; 32],
+        };
         let text = id.to_string();
         assert_eq!(text, format!("0000000000000abc{}", "fe".repeat(32)));
-        assert_eq!(EntryName::parse(&text.to_uppercase()), Ok(EntryName::Id(id)));
+        assert_eq!(
+            EntryName::parse(&text.to_uppercase()),
+            Ok(EntryName::Id(id))
+        );
         assert_eq!(EntryName::parse(&text[16..]), Ok(EntryName::Uuid(id.uuid)));
     }
 
     #[test]
     fn a_tree_id_is_a_positive_int64() {
-        assert_eq!(EntryName::parse(&"f".repeat(80)), Err(NameError::TreeTooLarge(u64::MAX)));
+        assert_eq!(
+            EntryName::parse(&"f".repeat(80)),
+            Err(NameError::TreeTooLarge(u64::MAX))
+        );
         assert_eq!(EntryName::parse(&"0".repeat(80)), Err(NameError::TreeZero));
         assert!(EntryName::parse(&format!("7{}", "f".repeat(79))).is_ok());
     }
 
     #[test]
     fn other_lengths_and_letters_are_no_names() {
-        for bad in ["", "ab", &"a".repeat(63), &"a".repeat(79), &"a".repeat(72), &"g".repeat(64), &"é".repeat(32)]
-        {
+        for bad in [
+            "",
+            "ab",
+            &"a".repeat(63),
+            &"a".repeat(79),
+            &"a".repeat(72),
+            &"g".repeat(64),
+            &"é".repeat(32),
+        ] {
             assert_eq!(EntryName::parse(bad), Err(NameError::Pattern), "{bad}");
         }
     }

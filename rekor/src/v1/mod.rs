@@ -40,7 +40,11 @@ pub struct Config {
 impl Config {
     /// Makes a configuration with the default bound on bodies.
     pub fn new(host: impl Into<String>, tree_id: i64) -> Self {
-        Self { host: host.into(), tree_id, max_body: limits::V1_MAX_BODY }
+        Self {
+            host: host.into(),
+            tree_id,
+            max_body: limits::V1_MAX_BODY,
+        }
     }
 }
 

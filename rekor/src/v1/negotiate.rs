@@ -1,18 +1,26 @@
-//! Content negotiation and bodies of the v1 API (spec A.2).
+//! Content negotiation of the v1 API (spec A.2).
 
+use crate::body::{BodyError, read_body};
 use crate::v1::error::ApiError;
 use axum::body::{Body, HttpBody};
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode, header};
-use http_body_util::{BodyExt, LengthLimitError, Limited};
 
 pub(crate) const JSON: &str = "application/json";
 pub(crate) const PEM: &str = "application/x-pem-file";
 
 /// Checks that the client takes `offer`. No `Accept` header takes all.
 pub(crate) fn check_accept(headers: &HeaderMap, offer: &'static str) -> Result<(), ApiError> {
-    let mut ranges = headers.get_all(header::ACCEPT).iter().filter_map(|v| v.to_str().ok()).peekable();
-    if ranges.peek().is_none() || ranges.flat_map(|list| list.split(',')).any(|range| takes(range, offer)) {
+    let mut ranges = headers
+        .get_all(header::ACCEPT)
+        .iter()
+        .filter_map(|v| v.to_str().ok())
+        .peekable();
+    if ranges.peek().is_none()
+        || ranges
+            .flat_map(|list| list.split(','))
+            .any(|range| takes(range, offer))
+    {
         return Ok(());
     }
     let message = format!("unsupported media type requested, only [{offer}] are available");
@@ -24,19 +32,29 @@ fn takes(range: &str, offer: &str) -> bool {
     let mut parts = range.split(';').map(str::trim);
     let media = parts.next().unwrap_or_default();
     let refused = parts.any(|parameter| {
-        let weight = parameter.strip_prefix("q=").or_else(|| parameter.strip_prefix("Q="));
-        weight.and_then(|q| q.parse::<f32>().ok()).is_some_and(|q| q <= 0.0)
+        let weight = parameter
+            .strip_prefix("q=")
+            .or_else(|| parameter.strip_prefix("Q="));
+        weight
+            .and_then(|q| q.parse::<f32>().ok())
+            .is_some_and(|q| q <= 0.0)
     });
     let (offer_type, _) = offer.split_once('/').unwrap_or_default();
     let covers = media.is_empty()
         || media == "*/*"
         || media.eq_ignore_ascii_case(offer)
-        || media.strip_suffix("/*").is_some_and(|group| group.eq_ignore_ascii_case(offer_type));
+        || media
+            .strip_suffix("/*")
+            .is_some_and(|group| group.eq_ignore_ascii_case(offer_type));
     covers && !refused
 }
 
 /// Reads a JSON request body of at most `max` bytes.
-pub(crate) async fn read_json(headers: &HeaderMap, body: Body, max: usize) -> Result<Bytes, ApiError> {
+pub(crate) async fn read_json(
+    headers: &HeaderMap,
+    body: Body,
+    max: usize,
+) -> Result<Bytes, ApiError> {
     // A request without body has no type to check: it fails later, for what it lacks.
     if !body.is_end_stream() {
         check_content_type(headers)?;
@@ -49,34 +67,19 @@ pub(crate) async fn read_json(headers: &HeaderMap, body: Body, max: usize) -> Re
 
 fn check_content_type(headers: &HeaderMap) -> Result<(), ApiError> {
     // go-openapi: no content type means application/octet-stream.
-    let given = headers.get(header::CONTENT_TYPE).map_or(Ok("application/octet-stream"), |v| v.to_str());
+    let given = headers
+        .get(header::CONTENT_TYPE)
+        .map_or(Ok("application/octet-stream"), |v| v.to_str());
     let given = given.unwrap_or("");
     let media = given.split(';').next().unwrap_or_default().trim();
     if media.eq_ignore_ascii_case(JSON) {
         return Ok(());
     }
-    let message = format!("unsupported media type {:?}, only [{JSON}] are allowed", crate::echo(given));
+    let message = format!(
+        "unsupported media type {:?}, only [{JSON}] are allowed",
+        crate::echo(given)
+    );
     Err(ApiError::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, message))
-}
-
-/// Why a body was not read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum BodyError {
-    TooLarge,
-    Broken,
-}
-
-/// Reads at most `max` bytes; a declared length above that is refused before any byte is read.
-pub(crate) async fn read_body(body: Body, max: usize) -> Result<Bytes, BodyError> {
-    let declared = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
-    if declared > max {
-        return Err(BodyError::TooLarge);
-    }
-    match Limited::new(body, max).collect().await {
-        Ok(read) => Ok(read.to_bytes()),
-        Err(error) if error.is::<LengthLimitError>() => Err(BodyError::TooLarge),
-        Err(_) => Err(BodyError::Broken),
-    }
 }
 
 #[cfg(test)]
@@ -85,17 +88,24 @@ mod tests {
 
     #[test]
     fn accept_covers_by_type_group_or_all() {
-        for range in ["*/*", "application/*", "application/json", "Application/JSON; q=0.5", "", " */* "] {
+        for range in [
+            "*/*",
+            "application/*",
+            "application/json",
+            "Application/JSON; q=0.5",
+            "",
+            " */* ",
+        ] {
             assert!(takes(range, JSON), "{range}");
         }
-        for range in ["text/html", "text/*", "application/xml", "application/json;q=0", "*/*; q=0.0"] {
+        for range in [
+            "text/html",
+            "text/*",
+            "application/xml",
+            "application/json;q=0",
+            "*/*; q=0.0",
+        ] {
             assert!(!takes(range, JSON), "{range}");
         }
-    }
-
-    #[tokio::test]
-    async fn a_body_is_read_up_to_its_bound() {
-        assert_eq!(read_body(Body::from("12345"), 5).await.unwrap(), "12345");
-        assert_eq!(read_body(Body::from("123456"), 5).await, Err(BodyError::TooLarge));
     }
 }

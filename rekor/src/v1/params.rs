@@ -12,9 +12,14 @@ impl Params {
 
     /// An int64 parameter of at least `min`; `None` when absent or empty.
     pub(crate) fn integer(&self, name: &'static str, min: i64) -> Result<Option<i64>, ApiError> {
-        let Some(text) = self.get(name) else { return Ok(None) };
+        let Some(text) = self.get(name) else {
+            return Ok(None);
+        };
         let value: i64 = text.parse().map_err(|_| {
-            let message = format!("{name} in query must be of type int64: {:?}", crate::echo(text));
+            let message = format!(
+                "{name} in query must be of type int64: {:?}",
+                crate::echo(text)
+            );
             ApiError::validation(validation::TYPE, message)
         })?;
         if value < min {

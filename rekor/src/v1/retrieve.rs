@@ -23,20 +23,35 @@ impl Query {
     /// Parses a query body. Proposed entries in it are verified and become their leaf hash.
     pub(crate) fn parse(body: &[u8]) -> Result<Self, ApiError> {
         let names = ["entryUUIDs", "logIndexes", "entries"];
-        let [uuids, indexes, entries] = json::members(json::first_value(body)?, names, Names::Folded)?;
+        let [uuids, indexes, entries] =
+            json::members(json::first_value(body)?, names, Names::Folded)?;
         let uuids = list("entryUUIDs", uuids)?;
         let indexes = list("logIndexes", indexes)?;
         let entries = list("entries", entries)?;
 
         // The schema comes first, so that a bad item is refused before entries cost time.
-        let names = uuids.iter().enumerate().map(parse_name).collect::<Result<Vec<_>, _>>()?;
-        let indexes = indexes.iter().enumerate().map(parse_index).collect::<Result<Vec<_>, _>>()?;
+        let names = uuids
+            .iter()
+            .enumerate()
+            .map(parse_name)
+            .collect::<Result<Vec<_>, _>>()?;
+        let indexes = indexes
+            .iter()
+            .enumerate()
+            .map(parse_index)
+            .collect::<Result<Vec<_>, _>>()?;
         if names.len() + indexes.len() + entries.len() > limits::QUERY_ITEMS {
-            let message = format!("more than max allowed {} entries in request", limits::QUERY_ITEMS);
+            let message = format!(
+                "more than max allowed {} entries in request",
+                limits::QUERY_ITEMS
+            );
             return Err(ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, message));
         }
 
-        let mut query = Self { indexes, ..Self::default() };
+        let mut query = Self {
+            indexes,
+            ..Self::default()
+        };
         for name in names {
             match name.map_err(|error| ApiError::bad_request(error.to_string()))? {
                 EntryName::Id(id) => query.ids.push(id),
@@ -77,7 +92,9 @@ async fn by_hash(shard: &Shard, hash: &Hash) -> Result<Option<LogEntryMap>, ApiE
 
 /// The items of a list member: absent, or 1 to 10.
 fn list<'a>(name: &'static str, json: Option<&'a RawValue>) -> Result<Vec<&'a RawValue>, ApiError> {
-    let Some(json) = json else { return Ok(Vec::new()) };
+    let Some(json) = json else {
+        return Ok(Vec::new());
+    };
     match json::items(json, limits::QUERY_ITEMS) {
         Ok(items) if items.is_empty() => Err(ApiError::validation(
             validation::MIN_ITEMS,
@@ -92,11 +109,16 @@ fn list<'a>(name: &'static str, json: Option<&'a RawValue>) -> Result<Vec<&'a Ra
 }
 
 /// Checks the pattern of a name; a bad tree ID in it is found later, as upstream does.
-fn parse_name((position, json): (usize, &&RawValue)) -> Result<Result<EntryName, NameError>, ApiError> {
+fn parse_name(
+    (position, json): (usize, &&RawValue),
+) -> Result<Result<EntryName, NameError>, ApiError> {
     match EntryName::parse(&json::text(json)?) {
         Err(NameError::Pattern) => Err(ApiError::validation(
             validation::PATTERN,
-            format!("entryUUIDs.{position} in body should match '{}'", EntryName::PATTERN),
+            format!(
+                "entryUUIDs.{position} in body should match '{}'",
+                EntryName::PATTERN
+            ),
         )),
         other => Ok(other),
     }
@@ -118,17 +140,27 @@ mod tests {
     #[test]
     fn ids_uuids_and_indexes_are_told_apart() {
         let uuid = "ab".repeat(32);
-        let body = format!(r#"{{"logIndexes":[3,0],"entryUUIDs":["{uuid}","0000000000000007{uuid}"]}}"#);
+        let body =
+            format!(r#"{{"logIndexes":[3,0],"entryUUIDs":["{uuid}","0000000000000007{uuid}"]}}"#);
         let query = Query::parse(body.as_bytes()).unwrap();
         assert_eq!(query.indexes, [3, 0]);
         assert_eq!(query.leaf_hashes, [[0xab; 32]]);
-        assert_eq!(query.ids, [EntryId { tree_id: 7, uuid: [0xab; 32] }]);
+        assert_eq!(
+            query.ids,
+            [EntryId {
+                tree_id: 7,
+                uuid: [0xab; 32]
+            }]
+        );
     }
 
     #[test]
     fn nothing_asked_is_nothing_found() {
         assert_eq!(Query::parse(b"{}").unwrap(), Query::default());
-        assert_eq!(Query::parse(br#"{"logIndexes":null}"#).unwrap(), Query::default());
+        assert_eq!(
+            Query::parse(br#"{"logIndexes":null}"#).unwrap(),
+            Query::default()
+        );
     }
 
     proptest! {

@@ -54,9 +54,19 @@ pub(super) fn router(config: Config, deps: Deps) -> Router {
     let log = slashed(log, "/entries", get(entry_by_index).post(create_entry));
     let log = slashed(log, "/entries/retrieve", post(retrieve_entries));
     let log = slashed(log, "/entries/{entryUUID}", get(entry_by_uuid));
-    let log = log.fallback(unknown_path).method_not_allowed_fallback(wrong_method);
-    let outside = slashed(Router::new(), "/api/v1/index/retrieve", post(search_disabled));
-    let outside = outside.route("/ping", get(ping)).method_not_allowed_fallback(wrong_method);
+    let log = log
+        .fallback(unknown_path)
+        .method_not_allowed_fallback(wrong_method);
+    let outside = slashed(
+        Router::new(),
+        "/api/v1/index/retrieve",
+        post(search_disabled),
+    );
+    // Nesting matches the bare prefix only without its slash.
+    let outside = outside.route("/api/v1/log/", get(log_info));
+    let outside = outside
+        .route("/ping", get(ping))
+        .method_not_allowed_fallback(wrong_method);
     Router::new()
         .nest("/api/v1/log", log)
         .merge(outside)
@@ -67,7 +77,9 @@ pub(super) fn router(config: Config, deps: Deps) -> Router {
 
 /// Adds a route with and without a slash at its end; sigstore-python sends one.
 fn slashed(router: Router<Api>, path: &str, methods: MethodRouter<Api>) -> Router<Api> {
-    router.route(path, methods.clone()).route(&format!("{path}/"), methods)
+    router
+        .route(path, methods.clone())
+        .route(&format!("{path}/"), methods)
 }
 
 /// Any origin may read and submit: rekor-search-ui runs in a browser.
@@ -88,11 +100,18 @@ async fn create_entry(
     check_accept(&headers, JSON)?;
     let body = read_json(&headers, body, api.max_body).await?;
     // 1. Parse, verify the signatures, canonicalize.
-    let parsed = api.workers.run(body.len(), move || kinds::parse_v1_entry(&body)).await?;
+    let parsed = api
+        .workers
+        .run(body.len(), move || kinds::parse_v1_entry(&body))
+        .await?;
     let CanonicalEntry { body, .. } = parsed.map_err(|error| ApiError::of_entry(&error))?;
     // 2. Append; the engine answers only for a committed leaf (invariant 4).
     let uuid = merkle::leaf_hash(&body);
-    let submission = Submission { leaf: body.into(), identity: uuid, extra: bytes::Bytes::new() };
+    let submission = Submission {
+        leaf: body.into(),
+        identity: uuid,
+        extra: bytes::Bytes::new(),
+    };
     let integrated = api.shard.log.append(submission).await?;
     let id = api.shard.entry_id(uuid);
     if integrated.duplicate {
@@ -100,7 +119,11 @@ async fn create_entry(
     }
     api.metrics.new_entries.inc();
     // 3. Answer from the head that the proof was made at.
-    let proven = Proven { entry: &integrated.entry, proof: &integrated.proof, head: &integrated.head };
+    let proven = Proven {
+        entry: &integrated.entry,
+        proof: &integrated.proof,
+        head: &integrated.head,
+    };
     let (id, entry) = api.shard.answer(&proven).await?;
     created(&id, &LogEntryMap::from([(id.to_string(), entry)]))
 }
@@ -109,8 +132,12 @@ async fn create_entry(
 /// the map's key, so it has no quotes.
 fn created(id: &EntryId, map: &LogEntryMap) -> Result<Response, ApiError> {
     let mut response = json_response(StatusCode::CREATED, map);
-    response.headers_mut().insert(header::ETAG, header_value(id.to_string())?);
-    response.headers_mut().insert(header::LOCATION, location(id)?);
+    response
+        .headers_mut()
+        .insert(header::ETAG, header_value(id.to_string())?);
+    response
+        .headers_mut()
+        .insert(header::LOCATION, location(id)?);
     Ok(response)
 }
 
@@ -123,8 +150,15 @@ async fn entry_by_index(
     check_accept(&headers, JSON)?;
     let index = Params::new(pairs).required_integer("logIndex", 0)?;
     let index = u64::try_from(index).map_err(|_| ApiError::no_entry())?;
-    let local = api.shard.local_index(index).ok_or_else(ApiError::no_entry)?;
-    let entry = api.shard.entry_at(local).await?.ok_or_else(ApiError::no_entry)?;
+    let local = api
+        .shard
+        .local_index(index)
+        .ok_or_else(ApiError::no_entry)?;
+    let entry = api
+        .shard
+        .entry_at(local)
+        .await?
+        .ok_or_else(ApiError::no_entry)?;
     Ok(fresh(json_response(StatusCode::OK, &entry)))
 }
 
@@ -140,8 +174,16 @@ async fn entry_by_uuid(
         EntryName::Id(id) if id.tree_id == api.shard.tree_id => id.uuid,
         EntryName::Id(_) => return Err(ApiError::no_entry()),
     };
-    let local = api.shard.find(&uuid).await?.ok_or_else(ApiError::no_entry)?;
-    let entry = api.shard.entry_at(local).await?.ok_or_else(ApiError::no_entry)?;
+    let local = api
+        .shard
+        .find(&uuid)
+        .await?
+        .ok_or_else(ApiError::no_entry)?;
+    let entry = api
+        .shard
+        .entry_at(local)
+        .await?
+        .ok_or_else(ApiError::no_entry)?;
     Ok(fresh(json_response(StatusCode::OK, &entry)))
 }
 
@@ -153,7 +195,10 @@ async fn retrieve_entries(
 ) -> Result<Response, ApiError> {
     check_accept(&headers, JSON)?;
     let body = read_json(&headers, body, api.max_body).await?;
-    let query = api.workers.run(body.len(), move || Query::parse(&body)).await??;
+    let query = api
+        .workers
+        .run(body.len(), move || Query::parse(&body))
+        .await??;
     Ok(json_response(StatusCode::OK, &query.run(&api.shard).await?))
 }
 
@@ -179,12 +224,17 @@ async fn public_key(
 ) -> Result<Response, ApiError> {
     check_accept(&headers, PEM)?;
     let params = Params::new(pairs);
-    if let Some(wanted) = params.tree_id()?.filter(|wanted| !is_tree(wanted, &api.shard)) {
+    if let Some(wanted) = params
+        .tree_id()?
+        .filter(|wanted| !is_tree(wanted, &api.shard))
+    {
         let message = format!("Bad Request: {}", no_such_tree(wanted, &api.shard));
         return Err(ApiError::bad_request(message));
     }
     let pem = api.shard.signer.public_key().to_pem();
-    Ok(fresh(([(header::CONTENT_TYPE, HeaderValue::from_static(PEM))], pem).into_response()))
+    Ok(fresh(
+        ([(header::CONTENT_TYPE, HeaderValue::from_static(PEM))], pem).into_response(),
+    ))
 }
 
 /// `GET proof`: consistency between two sizes of a shard.
@@ -212,7 +262,11 @@ async fn log_proof(
             "the tree size requested({last}) was greater than what is currently observable({size})"
         )));
     }
-    let hashes = api.shard.log.consistency_proof(first.unsigned_abs(), last.unsigned_abs()).await?;
+    let hashes = api
+        .shard
+        .log
+        .consistency_proof(first.unsigned_abs(), last.unsigned_abs())
+        .await?;
     // The root is the current one, not that of lastSize: clients know the two they ask about.
     let proof = json!({
         "rootHash": hex::encode(head.root),
@@ -232,12 +286,18 @@ async fn ping() -> &'static str {
 }
 
 async fn unknown_path(OriginalUri(uri): OriginalUri) -> ApiError {
-    ApiError::new(StatusCode::NOT_FOUND, format!("path {} was not found", crate::echo(uri.path())))
+    ApiError::new(
+        StatusCode::NOT_FOUND,
+        format!("path {} was not found", crate::echo(uri.path())),
+    )
 }
 
 /// The router adds the `Allow` header.
 async fn wrong_method(method: Method, OriginalUri(uri): OriginalUri) -> ApiError {
-    let message = format!("method {method} is not allowed for {}", crate::echo(uri.path()));
+    let message = format!(
+        "method {method} is not allowed for {}",
+        crate::echo(uri.path())
+    );
     ApiError::new(StatusCode::METHOD_NOT_ALLOWED, message)
 }
 
@@ -246,7 +306,11 @@ fn is_tree(wanted: &str, shard: &Shard) -> bool {
 }
 
 fn no_such_tree(wanted: &str, shard: &Shard) -> String {
-    format!("no log range found for tree ID {}; this log's tree ID is {}", crate::echo(wanted), shard.tree_id)
+    format!(
+        "no log range found for tree ID {}; this log's tree ID is {}",
+        crate::echo(wanted),
+        shard.tree_id
+    )
 }
 
 fn location(id: &EntryId) -> Result<HeaderValue, ApiError> {
@@ -259,6 +323,8 @@ fn header_value(text: String) -> Result<HeaderValue, ApiError> {
 
 /// Marks an answer that changes with the tree.
 fn fresh(mut response: Response) -> Response {
-    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static(NO_CACHE));
+    response
+        .headers_mut()
+        .insert(header::CACHE_CONTROL, HeaderValue::from_static(NO_CACHE));
     response
 }

@@ -29,7 +29,13 @@ pub(crate) struct Proven<'a> {
 impl Shard {
     pub(crate) fn active(tree_id: i64, log: tlog::Log, signer: keys::Signer) -> Self {
         let log_id = signer.public_key().key_id();
-        Self { tree_id, log, signer, log_id, first_index: 0 }
+        Self {
+            tree_id,
+            log,
+            signer,
+            log_id,
+            first_index: 0,
+        }
     }
 
     /// The index over all shards of an index in this one.
@@ -43,7 +49,10 @@ impl Shard {
     }
 
     pub(crate) fn entry_id(&self, uuid: Hash) -> EntryId {
-        EntryId { tree_id: self.tree_id, uuid }
+        EntryId {
+            tree_id: self.tree_id,
+            uuid,
+        }
     }
 
     /// The local index of a leaf hash.

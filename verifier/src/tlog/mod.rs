@@ -275,8 +275,7 @@ pub(crate) fn check_key_in_use(
 /// An inclusion proof in the types of the Merkle room.
 pub(crate) struct ProofParts {
     pub(crate) hashes: Vec<Hash>,
-    /// `None` when the proof leaves it out.
-    pub(crate) root: Option<Hash>,
+    pub(crate) root: Hash,
     pub(crate) size: u64,
     pub(crate) index: u64,
 }
@@ -289,10 +288,7 @@ impl ProofParts {
         }
         let hash = |bytes: &[u8]| Hash::try_from(bytes).ok();
         let hashes: Option<Vec<Hash>> = proof.hashes.iter().map(|bytes| hash(&bytes.0)).collect();
-        let root = match proof.root_hash.0.as_slice() {
-            [] => None,
-            bytes => Some(hash(bytes).ok_or(form("root hash"))?),
-        };
+        let root = hash(&proof.root_hash.0).ok_or(form("root hash"))?;
         Ok(Self {
             hashes: hashes.ok_or(form("hash"))?,
             root,

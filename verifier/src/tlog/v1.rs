@@ -2,6 +2,7 @@
 
 use super::{EntryFailure, LogEntry, ProofParts, check_key_in_use, checkpoint, verify_inclusion};
 use crate::Context;
+use crate::material::checkpoint_of;
 use crate::times::{Times, show};
 use crate::trust::Log;
 use formats::bundle::TransparencyLogEntry;
@@ -97,26 +98,23 @@ fn check_proof(
         return Ok(None);
     };
     let parts = ProofParts::parse(proof)?;
-    let root = parts
-        .root
-        .ok_or(EntryFailure::ProofForm { what: "root hash" })?;
     // The index within the shard's tree, not the global one (spec A.13).
     verify_inclusion(
         &entry.canonicalized_body.0,
         parts.index,
         parts.size,
         &parts.hashes,
-        &root,
+        &parts.root,
     )?;
     // A root that nobody signed proves nothing, but a path that does not even reach it was refused.
-    let Some(envelope) = &proof.checkpoint else {
+    let Some(envelope) = checkpoint_of(proof) else {
         return Ok(None);
     };
-    let head = checkpoint::open_v1(cx, &envelope.envelope, log)?;
+    let head = checkpoint::open_v1(cx, envelope, log)?;
     if head.size != parts.size {
         return Err(EntryFailure::OtherTree { what: "tree size" });
     }
-    if head.root != root {
+    if head.root != parts.root {
         return Err(EntryFailure::OtherTree { what: "root hash" });
     }
     Ok(Some(format!(

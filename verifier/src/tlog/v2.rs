@@ -2,6 +2,7 @@
 
 use super::{EntryFailure, ProofParts, check_key_in_use, checkpoint, verify_inclusion};
 use crate::Context;
+use crate::material::checkpoint_of;
 use crate::times::Times;
 use crate::trust::Log;
 use formats::bundle::TransparencyLogEntry;
@@ -17,21 +18,21 @@ pub(crate) fn check(
         .inclusion_proof
         .as_ref()
         .ok_or(EntryFailure::NoProof)?;
-    let envelope = proof.checkpoint.as_ref().ok_or(EntryFailure::NoProof)?;
+    let envelope = checkpoint_of(proof).ok_or(EntryFailure::NoProof)?;
     let parts = ProofParts::parse(proof)?;
-    let head = checkpoint::open_v2(cx, &envelope.envelope, log)?;
-    // The checkpoint and the top-level index decide; the proof's own copies must agree where they are given
-    // (they may be left out: spec h.3).
+    let head = checkpoint::open_v2(cx, envelope, log)?;
+    // The checkpoint and the top-level index decide. Differs: clients may ignore the proof's own copies (spec h.3);
+    // Rekor v2 always fills them, so a copy that disagrees was altered.
     let index = u64::try_from(entry.log_index)
         .map_err(|_| EntryFailure::ProofForm { what: "log index" })?;
-    if parts.index != 0 && parts.index != index {
-        return Err(EntryFailure::OtherTree { what: "log index" });
-    }
-    if parts.size != 0 && parts.size != head.size {
-        return Err(EntryFailure::OtherTree { what: "tree size" });
-    }
-    if parts.root.is_some_and(|root| root != head.root) {
-        return Err(EntryFailure::OtherTree { what: "root hash" });
+    for (what, same) in [
+        ("log index", parts.index == index),
+        ("tree size", parts.size == head.size),
+        ("root hash", parts.root == head.root),
+    ] {
+        if !same {
+            return Err(EntryFailure::OtherTree { what });
+        }
     }
     verify_inclusion(
         &entry.canonicalized_body.0,

@@ -55,11 +55,20 @@ pub enum Kind {
         skip_verification: bool,
     },
     /// `uri`
-    Uri { subject_domain: String },
+    Uri {
+        /// Scheme and host that subjects must have.
+        subject_domain: String,
+    },
     /// `username`
-    Username { subject_domain: String },
+    Username {
+        /// Host name that is put behind the user name.
+        subject_domain: String,
+    },
     /// `spiffe`
-    Spiffe { trust_domain: String },
+    Spiffe {
+        /// The only trust domain that subjects may have.
+        trust_domain: String,
+    },
     /// `kubernetes`
     Kubernetes,
     /// `chainguard-identity`

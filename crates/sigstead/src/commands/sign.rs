@@ -27,8 +27,9 @@ pub(crate) fn run_attest(args: AttestArgs) -> Result<Outcome, Failure> {
 
 fn statement(args: &AttestArgs) -> Result<Vec<u8>> {
     let digest = sha256_of(&args.file)?;
-    let predicate = serde_json::from_slice(&read_limited(&args.predicate, MAX_JSON)?)
-        .with_context(|| format!("{} is not JSON", args.predicate.display()))?;
+    let predicate: serde_json::Value =
+        serde_json::from_slice(&read_limited(&args.predicate, MAX_JSON)?)
+            .with_context(|| format!("{} is not JSON", args.predicate.display()))?;
     let name = args
         .file
         .file_name()
@@ -38,7 +39,7 @@ fn statement(args: &AttestArgs) -> Result<Vec<u8>> {
         name,
         &digest,
         &args.predicate_type,
-        predicate,
+        &predicate,
     ))
 }
 

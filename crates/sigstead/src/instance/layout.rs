@@ -91,7 +91,10 @@ impl Layout {
 
 /// Replaces a file so that a reader sees the old or the new content, also after a crash.
 pub(crate) fn write_atomically(path: &Path, content: &[u8]) -> Result<()> {
-    let folder = path.parent().unwrap_or(Path::new("."));
+    let folder = path
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty())
+        .unwrap_or(Path::new("."));
     fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
     let name = path
         .file_name()

@@ -456,12 +456,10 @@ fn saturate(value: u64) -> i64 {
     i64::try_from(value).unwrap_or(i64::MAX)
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "made for map_err")]
 fn failed(error: sqlx::Error) -> CommitError {
     CommitError::Failed(error.to_string())
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "made for map_err")]
 fn impossible(error: sqlx::Error) -> StoreError {
     StoreError::Impossible(error.to_string())
 }

@@ -136,13 +136,13 @@ fn only_the_sigstore_policy_is_granted() {
 
 #[test]
 fn extensions_are_refused_critical_or_not() {
-    let oid = ObjectIdentifier::new_unwrap("1.2.3").to_der().unwrap();
+    let oid = ObjectIdentifier::new_unwrap("1.2.3.4").to_der().unwrap();
     for critical in [&[][..], &[1, 1, 0xff]] {
         let extension = crate::asn1::sequence(&[&oid, critical, &[4, 2, 5, 0]]);
         let all = crate::asn1::tlv(crate::asn1::tag::CONTEXT_0, &[&extension]);
         assert_eq!(
             parse_request(&sha256_query(&[&all])),
-            Err(RequestError::Extension("1.2.3".into()))
+            Err(RequestError::Extension("1.2.3.4".into()))
         );
     }
 }

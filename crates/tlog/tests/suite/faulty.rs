@@ -1,0 +1,187 @@
+//! A store in front of another one: it fails when told to, in the ways a store can, and changes what is read.
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use merkle::Hash;
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use tlog::store::{BatchRow, Commit, CommitError, KeyKind};
+use tlog::{Store, StoreError, TreeHead};
+use tokio::sync::Semaphore;
+
+/// What happens to one commit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fault {
+    None,
+    /// Nothing is stored, and the store says so.
+    Failed,
+    /// Nothing is stored, and the store cannot say.
+    UnknownLost,
+    /// All is stored, and the store cannot say.
+    UnknownStored,
+    /// Nothing is stored: another writer was first, although none was.
+    Conflict,
+    /// All is stored, and the store says that another writer was first.
+    ConflictStored,
+    /// All is stored, the store cannot say, and the next read of the head fails.
+    UnknownStoredThenDown,
+    /// Nothing is stored, the store cannot say, and the next read of the head fails.
+    UnknownLostThenDown,
+}
+
+type Change<T> = Mutex<Option<Box<dyn Fn(&mut T) + Send>>>;
+
+pub(crate) struct Faulty {
+    inner: Arc<dyn Store>,
+    faults: Mutex<VecDeque<Fault>>,
+    down: AtomicUsize,
+    gate: Semaphore,
+    pub(crate) commits: AtomicUsize,
+    pub(crate) on_head: Change<TreeHead>,
+    pub(crate) on_batches: Change<Vec<BatchRow>>,
+    pub(crate) on_hashes: Change<Vec<(u64, Bytes)>>,
+    pub(crate) on_tile: Change<Option<Bytes>>,
+}
+
+const OPEN: usize = 1 << 20;
+
+impl Faulty {
+    pub(crate) fn new(inner: Arc<dyn Store>) -> Arc<Self> {
+        Arc::new(Self {
+            inner,
+            faults: Mutex::default(),
+            down: AtomicUsize::new(0),
+            gate: Semaphore::new(OPEN),
+            commits: AtomicUsize::new(0),
+            on_head: Mutex::default(),
+            on_batches: Mutex::default(),
+            on_hashes: Mutex::default(),
+            on_tile: Mutex::default(),
+        })
+    }
+
+    /// The next commits meet these faults, then none.
+    pub(crate) fn plan(&self, faults: impl IntoIterator<Item = Fault>) {
+        self.faults.lock().unwrap().extend(faults);
+    }
+
+    /// Commits wait until [`Faulty::release`].
+    pub(crate) fn hold(&self) {
+        self.gate.forget_permits(OPEN);
+    }
+
+    pub(crate) fn release(&self) {
+        self.gate.add_permits(OPEN);
+    }
+
+    /// Waits until `count` commits have been asked for.
+    pub(crate) async fn until_commits(&self, count: usize) {
+        while self.commits.load(Ordering::SeqCst) < count {
+            tokio::time::sleep(std::time::Duration::from_millis(1)).await;
+        }
+    }
+}
+
+fn change<T>(change: &Change<T>, mut value: T) -> T {
+    if let Some(change) = &*change.lock().unwrap() {
+        change(&mut value);
+    }
+    value
+}
+
+#[async_trait]
+impl Store for Faulty {
+    async fn head(&self, log: &str) -> Result<Option<TreeHead>, StoreError> {
+        if self
+            .down
+            .fetch_update(Ordering::SeqCst, Ordering::SeqCst, |down| {
+                down.checked_sub(1)
+            })
+            .is_ok()
+        {
+            return Err(StoreError::Unavailable("no connection".into()));
+        }
+        let head = self.inner.head(log).await?;
+        Ok(head.map(|head| change(&self.on_head, head)))
+    }
+
+    async fn create(&self, log: &str, head: &TreeHead) -> Result<(), CommitError> {
+        self.inner.create(log, head).await
+    }
+
+    async fn commit(&self, commit: &Commit) -> Result<(), CommitError> {
+        self.commits.fetch_add(1, Ordering::SeqCst);
+        let _permit = self.gate.acquire().await.unwrap();
+        let fault = self
+            .faults
+            .lock()
+            .unwrap()
+            .pop_front()
+            .unwrap_or(Fault::None);
+        match fault {
+            Fault::Failed => return Err(CommitError::Failed("disk full".into())),
+            Fault::Conflict => return Err(CommitError::Conflict),
+            Fault::UnknownLost => return Err(CommitError::Unknown("connection lost".into())),
+            Fault::UnknownLostThenDown => {
+                self.down.store(1, Ordering::SeqCst);
+                return Err(CommitError::Unknown("connection lost".into()));
+            }
+            _ => self.inner.commit(commit).await?,
+        }
+        match fault {
+            Fault::UnknownStored => Err(CommitError::Unknown("connection lost".into())),
+            Fault::UnknownStoredThenDown => {
+                self.down.store(1, Ordering::SeqCst);
+                Err(CommitError::Unknown("connection lost".into()))
+            }
+            Fault::ConflictStored => Err(CommitError::Conflict),
+            _ => Ok(()),
+        }
+    }
+
+    async fn tile(&self, log: &str, level: u8, index: u64) -> Result<Option<Bytes>, StoreError> {
+        Ok(change(
+            &self.on_tile,
+            self.inner.tile(log, level, index).await?,
+        ))
+    }
+
+    async fn leaf_hashes(
+        &self,
+        log: &str,
+        start: u64,
+        end: u64,
+    ) -> Result<Vec<(u64, Bytes)>, StoreError> {
+        Ok(change(
+            &self.on_hashes,
+            self.inner.leaf_hashes(log, start, end).await?,
+        ))
+    }
+
+    async fn batches(
+        &self,
+        log: &str,
+        start: u64,
+        end: u64,
+        max_bytes: usize,
+    ) -> Result<Vec<BatchRow>, StoreError> {
+        Ok(change(
+            &self.on_batches,
+            self.inner.batches(log, start, end, max_bytes).await?,
+        ))
+    }
+
+    async fn find(
+        &self,
+        log: &str,
+        kind: KeyKind,
+        keys: &[Hash],
+    ) -> Result<Vec<Option<u64>>, StoreError> {
+        self.inner.find(log, kind, keys).await
+    }
+
+    async fn close(&self) {
+        self.inner.close().await;
+    }
+}

@@ -1,0 +1,11 @@
+//! Every bound of the certificate authority, each with its reason (invariant 9).
+
+use time::Duration;
+
+/// Validity of a certificate; Sigstore's verifiers expect it to end before a stolen key is of use.
+pub const CERTIFICATE_LIFETIME: Duration = Duration::minutes(10);
+/// A request body (gRPC's default message limit, which Fulcio applies to REST too).
+pub const BODY_BYTES: usize = 4 * 1024 * 1024;
+/// Issuances under way at once. Each waits for one commit of the CT log, so this is also a bound on
+/// memory; what is above gets 429, which clients retry with back-off.
+pub const ISSUANCES_AT_ONCE: usize = 1024;

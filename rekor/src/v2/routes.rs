@@ -1,0 +1,155 @@
+//! Routes and handlers of the v2 API (spec B.2).
+
+use crate::body::{BodyError, read_body};
+use crate::metrics::{self, Metrics};
+use crate::v2::error::ApiError;
+use crate::v2::{Config, Deps, parse_v2_entry, reads};
+use crate::work::Workers;
+use axum::body::Body;
+use axum::extract::{Path, State};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use axum::{Router, middleware};
+use formats::b64::B64;
+use formats::bundle::{
+    CheckpointEnvelope, InclusionProof, KindVersion, LogId, TransparencyLogEntry,
+};
+use http::{HeaderValue, StatusCode, header};
+use service::error::Code;
+use tlog::{Integrated, Log, Submission};
+
+/// What every handler has at hand.
+#[derive(Clone)]
+struct Api {
+    log: Log,
+    log_id: [u8; 32],
+    max_body: usize,
+    metrics: Metrics,
+    workers: Workers,
+}
+
+pub(super) fn router(config: Config, deps: Deps) -> Router {
+    let metrics = Metrics::register(&deps.registry, "v2");
+    let api = Api {
+        log: deps.log,
+        log_id: super::log_id(&config.host, deps.signer.public_key()),
+        max_body: config.max_body,
+        metrics: metrics.clone(),
+        workers: Workers::new(),
+    };
+    let write = Router::new()
+        .route("/entries", post(create_entry))
+        .route("/entries/", post(create_entry))
+        .fallback(|| async { ApiError::not_found() });
+    // Real clients read at the root, the specification says /api/v2: both answer.
+    Router::new()
+        .nest("/api/v2/log", write)
+        .merge(reads())
+        .merge(Router::new().nest("/api/v2", reads()))
+        .method_not_allowed_fallback(wrong_method)
+        .layer(middleware::from_fn_with_state(metrics, metrics::observe))
+        .with_state(api)
+}
+
+fn reads() -> Router<Api> {
+    Router::new()
+        .route("/checkpoint", get(checkpoint))
+        .route("/tile/{level}/{*path}", get(tile))
+}
+
+/// `POST entries`: verify, append, answer with a proof at a published checkpoint.
+async fn create_entry(State(api): State<Api>, body: Body) -> Result<Response, ApiError> {
+    let body = read_body(body, api.max_body)
+        .await
+        .map_err(|problem| match problem {
+            BodyError::TooLarge => {
+                let message = format!(
+                    "http: request body too large: the limit is {} bytes",
+                    api.max_body
+                );
+                ApiError::new(Code::InvalidArgument, message)
+            }
+            BodyError::Broken => ApiError::new(Code::InvalidArgument, "the request body broke off"),
+        })?;
+    // 1. Parse, verify the signature, canonicalize.
+    let entry = api
+        .workers
+        .run(body.len(), move || parse_v2_entry(&body))
+        .await??;
+    // 2. Append; the engine answers only for a committed leaf under a stored checkpoint.
+    let identity = merkle::leaf_hash(&entry.body);
+    let submission = Submission {
+        leaf: entry.body.into(),
+        identity,
+        extra: bytes::Bytes::new(),
+    };
+    let integrated = api.log.append(submission).await?;
+    if integrated.duplicate {
+        return Err(ApiError::duplicate(integrated.entry.index));
+    }
+    api.metrics.new_entries.inc();
+    // 3. The Go client takes exactly 201.
+    let entry = transparency_log_entry(&api.log_id, &integrated)?;
+    let json = [(
+        header::CONTENT_TYPE,
+        HeaderValue::from_static("application/json"),
+    )];
+    Ok((StatusCode::CREATED, json, entry.to_rekor_v2_json()).into_response())
+}
+
+/// protojson with default values: no SET, integrated time zero (spec B.5).
+fn transparency_log_entry(
+    log_id: &[u8; 32],
+    integrated: &Integrated,
+) -> Result<TransparencyLogEntry, ApiError> {
+    let head = &integrated.head;
+    let index = wire_int(integrated.entry.index)?;
+    let checkpoint = std::str::from_utf8(&head.checkpoint)
+        .map_err(|error| ApiError::internal("failed to integrate entry", &error))?;
+    Ok(TransparencyLogEntry {
+        log_index: index,
+        log_id: LogId {
+            key_id: B64(log_id.to_vec()),
+        },
+        kind_version: KindVersion {
+            kind: "hashedrekord".into(),
+            version: "0.0.2".into(),
+        },
+        integrated_time: 0,
+        inclusion_promise: None,
+        inclusion_proof: Some(InclusionProof {
+            log_index: index,
+            root_hash: B64(head.root.to_vec()),
+            tree_size: wire_int(head.size)?,
+            hashes: integrated
+                .proof
+                .iter()
+                .map(|hash| B64(hash.to_vec()))
+                .collect(),
+            checkpoint: Some(CheckpointEnvelope {
+                envelope: checkpoint.to_owned(),
+            }),
+        }),
+        canonicalized_body: B64(integrated.entry.leaf.to_vec()),
+    })
+}
+
+fn wire_int(value: u64) -> Result<i64, ApiError> {
+    i64::try_from(value).map_err(|error| ApiError::internal("failed to integrate entry", &error))
+}
+
+async fn checkpoint(State(api): State<Api>) -> Response {
+    reads::checkpoint(&api.log)
+}
+
+async fn tile(
+    State(api): State<Api>,
+    Path((level, path)): Path<(String, String)>,
+) -> Result<Response, ApiError> {
+    reads::tile(&api.log, &level, &path).await
+}
+
+/// grpc-gateway: an unknown verb is an unimplemented call, hence 501.
+async fn wrong_method() -> ApiError {
+    ApiError::new(Code::Unimplemented, "Method Not Allowed")
+}

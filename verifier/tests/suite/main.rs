@@ -1,0 +1,9 @@
+//! The engine against public conformance bundles, another implementation, mutations and hostile input.
+
+mod cases;
+mod conformance;
+mod differential;
+mod hostile;
+mod mutation;
+mod policy;
+mod trust;
