@@ -137,17 +137,17 @@ fn path_through<'a>(
     let failed = |source| Failure::Path {
         ca: authority.label(),
         at: show(at),
-        valid: (show(leaf.not_before()), show(leaf.not_after())),
-        source,
+        valid: format!("{} to {}", show(leaf.not_before()), show(leaf.not_after())),
+        source: Box::new(source),
     };
     // The usual case: issued by the first CA, whose own path was checked once for this trusted root.
-    if let Some(issuing) = authority
+    let issuing = authority
         .first()
-        .filter(|ca| ca.subject_der() == leaf.issuer_der())
-    {
-        if authority.issuing_ca_is_sound(at) {
-            cx.spend(1)?;
-            return path::check_path(leaf, &[], &[issuing], Usage::CodeSigning, at).map_err(failed);
+        .filter(|ca| ca.subject_der() == leaf.issuer_der());
+    if let Some(issuing) = issuing.filter(|_| authority.issuing_ca_is_sound(at)) {
+        cx.spend(1)?;
+        if let Ok(path) = path::check_path(leaf, &[], &[issuing], Usage::CodeSigning, at) {
+            return Ok(path);
         }
     }
     let between: Vec<&Certificate> = authority.intermediates().iter().chain(hints).collect();

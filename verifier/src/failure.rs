@@ -77,12 +77,13 @@ pub enum Failure {
     CaValidity { ca: String, at: String },
     #[error("the signing certificate is a CA certificate")]
     LeafIsCa,
-    #[error("the certificate (valid {} to {}) does not lead to {ca} at {at}: {source}", valid.0, valid.1)]
+    #[error("the certificate (valid {valid}) does not lead to {ca} at {at}: {source}")]
     Path {
         ca: String,
         at: String,
-        valid: (String, String),
-        source: PathError,
+        /// First and last second of the certificate.
+        valid: String,
+        source: Box<PathError>,
     },
 
     // Identity

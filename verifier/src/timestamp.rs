@@ -1,17 +1,23 @@
 //! RFC 3161 timestamp tokens against the timestamp authorities of the trusted root.
 
-use crate::budget::{Budget, Exhausted};
+mod failure;
+mod gen_time;
+
+pub use failure::TimestampFailure;
+
+use crate::budget::Budget;
 use crate::limits;
 use crate::times::show;
 use crate::trust::{Authority, TrustMaterial};
 use cms::cert::CertificateChoices;
 use cms::signed_data::{SignedData, SignerIdentifier, SignerInfo};
 use der::asn1::{Int, ObjectIdentifier, OctetString};
-use der::{Any, Decode, Encode, Sequence, Tag, Tagged};
+use der::{Any, Decode, Encode, Sequence};
+use gen_time::parse_gen_time;
 use pki::cert::Certificate;
 use pki::key::{HashAlgorithm, PublicKey, Scheme};
-use pki::path::{self, PathError, Usage};
-use time::{Date, Month, OffsetDateTime, Time};
+use pki::path::{self, Usage};
+use time::OffsetDateTime;
 use x509_cert::ext::Extensions;
 use x509_cert::ext::pkix::name::GeneralName;
 use x509_tsp::{Accuracy, MessageImprint, TimeStampResp, TspVersion};
@@ -31,102 +37,6 @@ pub(crate) struct Timestamp {
     pub(crate) party: String,
     /// The authority for people.
     pub(crate) label: String,
-}
-
-/// Why a timestamp token does not verify.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum TimestampFailure {
-    /// Over the limit.
-    #[error("the token has {have} bytes, at most {limit} are read")]
-    Size {
-        /// Length found.
-        have: usize,
-        /// The limit.
-        limit: usize,
-    },
-    /// Not DER, or not the expected structure.
-    #[error("the token does not parse: {what}")]
-    Malformed {
-        /// The part that does not parse.
-        what: &'static str,
-    },
-    /// The authority did not grant the request.
-    #[error("the authority's status is not `granted`")]
-    NotGranted,
-    /// More or fewer signers than the one RFC 3161 asks for.
-    #[error("the token has {have} signers instead of one")]
-    Signers {
-        /// Signers found.
-        have: usize,
-    },
-    /// An algorithm that is not accepted.
-    #[error("algorithm {oid} is not accepted in a token")]
-    Algorithm {
-        /// Its object identifier.
-        oid: String,
-    },
-    /// The token is about another signature.
-    #[error("the token was made for another signature (imprint {have})")]
-    Imprint {
-        /// The imprint in the token, hex.
-        have: String,
-    },
-    /// A signed attribute is missing or does not match the content.
-    #[error("the signed attribute `{attribute}` is missing or does not match")]
-    SignedAttribute {
-        /// Which.
-        attribute: &'static str,
-    },
-    /// No timestamp authority of the trusted root made it.
-    #[error("no timestamp authority of the trusted root made this token")]
-    UnknownAuthority,
-    /// The signature does not verify under the authority's certificate.
-    #[error("the token's signature does not verify under the certificate of {authority}")]
-    Signature {
-        /// The authority's URI.
-        authority: String,
-    },
-    /// The signing certificate does not lead to the trusted anchor at that time.
-    #[error("the certificate chain of {authority} does not hold at {at}: {source}")]
-    Chain {
-        /// The authority's URI.
-        authority: String,
-        /// The token's time.
-        at: String,
-        /// What does not hold.
-        source: PathError,
-    },
-    /// The trusted root does not trust the authority at that time.
-    #[error("the token says {at}, outside validFor of {authority} in the trusted root")]
-    Validity {
-        /// The authority's URI.
-        authority: String,
-        /// The token's time.
-        at: String,
-    },
-    /// The work budget is spent.
-    #[error("not checked: the bundle asks for too many signature checks")]
-    Budget,
-}
-
-impl TimestampFailure {
-    pub(crate) fn cure(&self) -> String {
-        match self {
-            Self::UnknownAuthority | Self::Validity { .. } => {
-                "add the authority's chain with its validity to `timestampAuthorities` of the trusted root, if you trust it".into()
-            }
-            Self::Chain { .. } => "list the authority's whole chain, signing certificate first and root last, in the trusted root".into(),
-            Self::Imprint { .. } => "request a new timestamp over the raw bytes of this bundle's signature".into(),
-            Self::NotGranted => "ask the authority again; its answer says why it refused".into(),
-            _ => "request a new timestamp and sign again".into(),
-        }
-    }
-}
-
-impl From<Exhausted> for TimestampFailure {
-    fn from(_: Exhausted) -> Self {
-        Self::Budget
-    }
 }
 
 /// TSTInfo (RFC 3161 section 2.4.2), with genTime kept raw.
@@ -390,7 +300,7 @@ impl Token {
         holds.map_err(|source| TimestampFailure::Chain {
             authority: authority.label(),
             at: show(self.at),
-            source,
+            source: Box::new(source),
         })
     }
 }
@@ -473,81 +383,9 @@ fn signature_scheme(signer: &SignerInfo, key: &PublicKey) -> Result<Scheme, Time
     }
 }
 
-/// GeneralizedTime `YYYYMMDDHHMMSS[.f…]Z` (RFC 3161 section 2.4.2): UTC, fraction without trailing zero.
-fn parse_gen_time(value: &Any) -> Option<OffsetDateTime> {
-    if value.tag() != Tag::GeneralizedTime {
-        return None;
-    }
-    let text = std::str::from_utf8(value.value()).ok()?.strip_suffix('Z')?;
-    let (seconds, fraction) = text.split_once('.').unwrap_or((text, "0"));
-    if seconds.len() != 14
-        || !seconds
-            .bytes()
-            .chain(fraction.bytes())
-            .all(|b| b.is_ascii_digit())
-        || !(1..=9).contains(&fraction.len())
-    {
-        return None;
-    }
-    let two = |from: usize| seconds.get(from..from + 2)?.parse::<u8>().ok();
-    let date = Date::from_calendar_date(
-        seconds.get(..4)?.parse().ok()?,
-        Month::try_from(two(4)?).ok()?,
-        two(6)?,
-    )
-    .ok()?;
-    let nanos: u32 = format!("{fraction:0<9}").parse().ok()?;
-    Some(
-        date.with_time(Time::from_hms_nano(two(8)?, two(10)?, two(12)?, nanos).ok()?)
-            .assume_utc(),
-    )
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn gen_time(text: &str) -> Option<OffsetDateTime> {
-        parse_gen_time(&Any::new(Tag::GeneralizedTime, text.as_bytes()).expect("short"))
-    }
-
-    #[test]
-    fn gen_time_may_have_a_fraction() {
-        assert_eq!(
-            gen_time("20250515120000Z").map(show).as_deref(),
-            Some("2025-05-15T12:00:00Z")
-        );
-        assert_eq!(
-            gen_time("20250515120000.25Z").map(show).as_deref(),
-            Some("2025-05-15T12:00:00.25Z")
-        );
-    }
-
-    #[test]
-    fn gen_time_is_utc_and_complete() {
-        for bad in [
-            "20250515120000",
-            "20250515120000+0100",
-            "202505151200Z",
-            "20251315120000Z",
-            "20250515120060Z",
-            "2025051512000Z",
-            "20250515120000.Z",
-            "",
-            "Z",
-            "2025051512000éZ",
-        ] {
-            assert_eq!(gen_time(bad), None, "{bad}");
-        }
-    }
-
-    #[test]
-    fn another_type_is_no_time() {
-        assert_eq!(
-            parse_gen_time(&Any::new(Tag::UtcTime, b"250515120000Z".as_slice()).expect("short")),
-            None
-        );
-    }
 
     #[test]
     fn nonsense_does_not_parse() {

@@ -13,7 +13,7 @@ pub fn statement(
     name: &str,
     sha256: &[u8; 32],
     predicate_type: &str,
-    predicate: serde_json::Value,
+    predicate: &serde_json::Value,
 ) -> Vec<u8> {
     let statement = Statement {
         type_: STATEMENT_V1.to_owned(),
@@ -22,7 +22,7 @@ pub fn statement(
             digest: BTreeMap::from([("sha256".to_owned(), hex::encode(sha256))]),
         }],
         predicate_type: predicate_type.to_owned(),
-        predicate,
+        predicate: predicate.clone(),
     };
     serde_json::to_vec(&statement).expect("text and JSON values always serialize")
 }
@@ -70,7 +70,7 @@ mod tests {
             "a.txt",
             &[0xab; 32],
             "https://example.com/p",
-            json!({"k": 1}),
+            &json!({"k": 1}),
         );
         let value: serde_json::Value = serde_json::from_slice(&bytes).unwrap();
         assert_eq!(

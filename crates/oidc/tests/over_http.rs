@@ -1,4 +1,5 @@
 //! Tokens of real issuers over real HTTP: discovery, key rotation, limits.
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 use axum::Router;
 use axum::extract::State;

@@ -1,10 +1,10 @@
 //! dsse 0.0.1: a DSSE envelope, of which a log keeps hashes and signatures (spec A.11).
 
-use crate::json::{self, JsonError, Names};
+use crate::json::{self, Names};
 use crate::kinds::envelope::{Envelope, PayloadAlphabet, Trial};
 use crate::kinds::error::EntryError;
 use crate::kinds::verifier::Verifier;
-use crate::kinds::{optional_text, required_bytes, sha256_hex};
+use crate::kinds::{bounded_items, optional_text, required_bytes, sha256_hex};
 use crate::limits;
 use serde_json::value::RawValue;
 
@@ -52,13 +52,7 @@ fn proposed_content(spec: &RawValue) -> Result<&RawValue, EntryError> {
 
 fn parse_verifiers(json: Option<&RawValue>) -> Result<Vec<Verifier>, EntryError> {
     let list = json.ok_or(EntryError::Missing("verifiers"))?;
-    let items = json::items(list, limits::VERIFIERS).map_err(|error| match error {
-        JsonError::TooManyItems { max } => EntryError::TooMany {
-            what: "verifiers",
-            max,
-        },
-        other => EntryError::Json(other),
-    })?;
+    let items = bounded_items(list, "verifiers", limits::VERIFIERS)?;
     if items.is_empty() {
         return Err(EntryError::Missing("verifiers"));
     }

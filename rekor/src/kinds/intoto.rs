@@ -6,7 +6,7 @@ use crate::kinds::envelope::{Envelope, PayloadAlphabet, Trial};
 use crate::kinds::error::EntryError;
 use crate::kinds::hashedrekord::parse_hash;
 use crate::kinds::verifier::Verifier;
-use crate::kinds::{optional_text, required_bytes, required_text, sha256_hex};
+use crate::kinds::{bounded_items, optional_text, required_bytes, required_text, sha256_hex};
 use crate::limits;
 use formats::b64;
 use pki::key::HashAlgorithm;
@@ -91,13 +91,7 @@ impl ProposedV002 {
         let payload = payload.ok_or(EntryError::NotBase64("envelope payload"))?;
 
         let list = signatures.ok_or(EntryError::NoSignature)?;
-        let items = json::items(list, limits::SIGNATURES).map_err(|error| match error {
-            JsonError::TooManyItems { max } => EntryError::TooMany {
-                what: "signatures",
-                max,
-            },
-            other => EntryError::Json(other),
-        })?;
+        let items = bounded_items(list, "signatures", limits::SIGNATURES)?;
         let signatures = items
             .into_iter()
             .map(SignatureV002::parse)

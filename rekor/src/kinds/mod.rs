@@ -9,7 +9,7 @@ pub(crate) mod intoto;
 pub(crate) mod scheme;
 pub(crate) mod verifier;
 
-use crate::json::{self, Names};
+use crate::json::{self, JsonError, Names};
 pub use error::EntryError;
 use pki::key::HashAlgorithm;
 use serde_json::value::RawValue;
@@ -148,6 +148,18 @@ pub(crate) fn required_bytes(
     } else {
         Ok(bytes)
     }
+}
+
+/// The items of an array member, at most `max`.
+pub(crate) fn bounded_items<'a>(
+    json: &'a RawValue,
+    what: &'static str,
+    max: usize,
+) -> Result<Vec<&'a RawValue>, EntryError> {
+    json::items(json, max).map_err(|error| match error {
+        JsonError::TooManyItems { max } => EntryError::TooMany { what, max },
+        other => EntryError::Json(other),
+    })
 }
 
 pub(crate) fn sha256_hex(bytes: &[u8]) -> String {
@@ -293,7 +305,7 @@ mod tests {
             dsse(r#"{"proposedContent":{"envelope":"{}","verifiers":[]}}"#),
             EntryError::Missing("verifiers")
         );
-        let many = vec!["\"AA==\""; crate::limits::VERIFIERS + 1].join(",");
+        let many = ["\"AA==\""; crate::limits::VERIFIERS + 1].join(",");
         assert_eq!(
             dsse(&format!(
                 r#"{{"proposedContent":{{"envelope":"{{}}","verifiers":[{many}]}}}}"#

@@ -2,6 +2,7 @@
 //! alphabet, enums by name or number, nothing unknown (spec B.3).
 
 use crate::json::{self, JsonError};
+use crate::kinds::bounded_items;
 use crate::kinds::error::EntryError;
 use crate::limits;
 use formats::entry::VerifierMaterial;
@@ -68,8 +69,8 @@ fn parse_dsse(json: &RawValue) -> Result<Request, EntryError> {
         ["signatures"; 2],
     ];
     let [payload, payload_type, signatures] = json::message(envelope, names)?;
-    let signatures = list(signatures, limits::SIGNATURES)?;
-    let verifiers = list(verifiers, limits::VERIFIERS)?;
+    let signatures = list(signatures, "signatures", limits::SIGNATURES)?;
+    let verifiers = list(verifiers, "verifiers", limits::VERIFIERS)?;
     Ok(Request::Dsse {
         payload_type: payload_type
             .map_or(Ok(Cow::Borrowed("")), json::text)?
@@ -86,8 +87,13 @@ fn parse_dsse(json: &RawValue) -> Result<Request, EntryError> {
     })
 }
 
-fn list(json: Option<&RawValue>, max: usize) -> Result<Vec<&RawValue>, JsonError> {
-    json.map_or(Ok(Vec::new()), |json| json::items(json, max))
+/// A repeated member; absent means empty.
+fn list<'a>(
+    json: Option<&'a RawValue>,
+    what: &'static str,
+    max: usize,
+) -> Result<Vec<&'a RawValue>, EntryError> {
+    json.map_or(Ok(Vec::new()), |json| bounded_items(json, what, max))
 }
 
 fn parse_signature(json: &RawValue) -> Result<Vec<u8>, EntryError> {

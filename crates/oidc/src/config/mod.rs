@@ -127,3 +127,6 @@ impl Config {
         check::check(&raw::parse(text)?, transport)
     }
 }
+
+#[cfg(test)]
+mod tests;
