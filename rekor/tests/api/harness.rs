@@ -272,6 +272,11 @@ impl ClientKey {
         Self::Ecdsa(pair, HashAlgorithm::Sha256)
     }
 
+    pub(crate) fn p256_of_pkcs8(der: &[u8]) -> Self {
+        let pair = EcdsaKeyPair::from_pkcs8(&sig::ECDSA_P256_SHA256_ASN1_SIGNING, der).unwrap();
+        Self::Ecdsa(pair, HashAlgorithm::Sha256)
+    }
+
     pub(crate) fn p384() -> Self {
         let pair = EcdsaKeyPair::generate(&sig::ECDSA_P384_SHA384_ASN1_SIGNING).unwrap();
         Self::Ecdsa(pair, HashAlgorithm::Sha384)

@@ -5,7 +5,7 @@ use aws_lc_rs::rsa::KeySize;
 use formats::b64;
 use formats::entry::{Body as Canonical, VerifierMaterial};
 use http::{Method, StatusCode};
-use keys::Algorithm;
+use keys::{Algorithm, Purpose, Signer};
 use pki::key::HashAlgorithm;
 use serde_json::{Value, json};
 
@@ -358,4 +358,101 @@ async fn an_sqlite_log_answers_like_one_in_memory() {
         StatusCode::CONFLICT
     );
     server.log.close().await;
+}
+
+#[tokio::test]
+async fn an_entry_that_no_bundle_can_hold_is_refused() {
+    // C2SP tlog-tiles: 65,535 bytes. The certificate alone is above that in base64.
+    let pair = rcgen::KeyPair::generate().unwrap();
+    let mut params = rcgen::CertificateParams::default();
+    // Subject and issuer: 50,000 bytes.
+    let name = "o".repeat(25_000);
+    params
+        .distinguished_name
+        .push(rcgen::DnType::OrganizationName, name);
+    let cert = params.self_signed(&pair).unwrap();
+    let key = ClientKey::p256_of_pkcs8(&pair.serialize_der());
+    let server = v2(Algorithm::Ed25519).await;
+    let request = json!({"hashedRekordRequestV002": {
+        "digest": b64::encode(&HashAlgorithm::Sha256.digest(b"artifact")),
+        "signature": {
+            "content": b64::encode(&key.sign(b"artifact")),
+            "verifier": {"x509Certificate": {"rawBytes": b64::encode(cert.der())}, "keyDetails": P256},
+        },
+    }});
+    let answer = server.submit_v2(&request).await;
+    assert_eq!(
+        (answer.status, answer.code()),
+        (StatusCode::BAD_REQUEST, 3),
+        "{answer:?}"
+    );
+    assert!(
+        answer.message().contains("this log stores at most 65535"),
+        "{answer:?}"
+    );
+}
+
+/// Signs the empty head and then waits for ever: nothing is committed any more.
+struct Stuck(std::sync::Arc<dyn tlog::HeadSigner>);
+
+#[async_trait::async_trait]
+impl tlog::HeadSigner for Stuck {
+    async fn sign_head(
+        &self,
+        size: u64,
+        root: &merkle::Hash,
+        time_ms: i64,
+    ) -> Result<bytes::Bytes, tlog::SignError> {
+        if size > 0 {
+            std::future::pending::<()>().await;
+        }
+        self.0.sign_head(size, root, time_ms).await
+    }
+}
+
+#[tokio::test]
+async fn a_full_pool_pushes_back() {
+    let signer = Signer::in_memory(Purpose::RekorV2, Algorithm::Ed25519).unwrap();
+    let stuck = std::sync::Arc::new(Stuck(rekor::v2::head_signer(HOST, signer.clone())));
+    let limits = tlog::Limits {
+        pool: 1,
+        batch_entries: 1,
+        ..tlog::Limits::default()
+    };
+    let (store, clock) = (tlog::store::memory(), clock::Clock::system());
+    let log = tlog::Log::open(store, "v2", stuck, clock, limits, true)
+        .await
+        .unwrap();
+    let registry = prometheus::Registry::new();
+    let key = signer.public_key().clone();
+    let deps = rekor::v2::Deps {
+        log: log.clone(),
+        signer,
+        registry: registry.clone(),
+    };
+    let router = rekor::v2::build(rekor::v2::Config::new(HOST), deps);
+    let server = std::sync::Arc::new(Server {
+        router,
+        key,
+        registry,
+        log,
+    });
+    let client = ClientKey::p256();
+    // One batch in hand and one place in the pool: later requests find it full at once.
+    for artifact in ["in hand", "in the pool", "perhaps"] {
+        let (server, request) = (server.clone(), client.v2_request(artifact.as_bytes(), P256));
+        tokio::spawn(async move { server.submit_v2(&request).await });
+        tokio::task::yield_now().await;
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+    let answer = server
+        .submit_v2(&client.v2_request(b"too many", P256))
+        .await;
+    assert_eq!(
+        (answer.status, answer.code()),
+        (StatusCode::SERVICE_UNAVAILABLE, 14),
+        "{answer:?}"
+    );
+    assert_eq!(answer.message(), "reached max pushback; retry");
+    assert_eq!(answer.header("retry-after"), "1");
 }

@@ -40,28 +40,28 @@ fn all_problems_come_together_with_key_and_cure() {
     let text = "
 oidc-issuers:
   https://a.example:
-issuer-url: https://a.example/
-type: uri
-subject-domain: https://b.example
-issuer-claim: $.x
+    issuer-url: https://a.example/
+    type: uri
+    subject-domain: https://b.example
+    issuer-claim: $.x
   http://plain.example:
-client-id: sigstore
-type: email
+    client-id: sigstore
+    type: email
   https://ci.example:
-client-id: sigstore
-type: ci-provider
-ci-provider: nowhere
+    client-id: sigstore
+    type: ci-provider
+    ci-provider: nowhere
   https://t.example:
-client-id: sigstore
-type: jenkins
+    client-id: sigstore
+    type: jenkins
 meta-issuers:
   https://*.example:
-client-id: sigstore
-type: username
-subject-domain: foo.example
+    client-id: sigstore
+    type: username
+    subject-domain: foo.example
 ci-issuer-metadata:
   broken:
-subject-alternative-name-template: '{{ range .x }}'
+    subject-alternative-name-template: '{{ range .x }}'
 ";
     let problems = problems(text);
     let keys: Vec<&str> = problems.iter().map(|p| p.key.as_str()).collect();
