@@ -7,7 +7,8 @@ use anyhow::{Context, Result, bail, ensure};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
+use std::time::Duration;
 
 pub(super) fn run(folder: &Path, strace: Option<&Path>) -> Result<()> {
     let folder = folder.join("contract");
@@ -17,6 +18,8 @@ pub(super) fn run(folder: &Path, strace: Option<&Path>) -> Result<()> {
     no_socket(&folder, strace)?;
     other_identities(&folder)?;
     refused_starts(&folder)?;
+    interrupted_creation(&folder)?;
+    full_disk(&folder)?;
     Ok(())
 }
 
@@ -423,13 +426,22 @@ type Damage = (
     &'static [&'static str],
 );
 
-const DAMAGES: [Damage; 5] = [
+const DAMAGES: [Damage; 6] = [
+    (
+        "lost description",
+        remove_description,
+        &["instance.json", "backup"],
+    ),
     ("swapped key", swap_key, &["does not match", "backup"]),
     ("missing key", remove_key, &["rekor-v1.pem", "backup"]),
     ("readable key", open_key, &["chmod"]),
     ("missing database", remove_database, &["backup"]),
     ("corrupted database", corrupt_database, &["backup"]),
 ];
+
+fn remove_description(data: &Path) -> Result<()> {
+    Ok(fs::remove_file(data.join("instance.json"))?)
+}
 
 fn swap_key(data: &Path) -> Result<()> {
     let keys = data.join("keys");
@@ -455,6 +467,87 @@ fn corrupt_database(data: &Path) -> Result<()> {
     let mut bytes = fs::read(&path)?;
     bytes.iter_mut().skip(64).for_each(|byte| *byte = !*byte);
     Ok(fs::write(path, bytes)?)
+}
+
+/// A first start that is killed at any moment is finished by the next one, for the same host only.
+fn interrupted_creation(folder: &Path) -> Result<()> {
+    for round in 0..12_u64 {
+        let data = folder.join(format!("interrupted-{round}"));
+        let mut child = Command::new(release_binary())
+            .args(["up", "--listen", "127.0.0.1:0", "--data-dir"])
+            .arg(&data)
+            .stdout(Stdio::null())
+            .spawn()?;
+        std::thread::sleep(Duration::from_millis(round * 15));
+        child.kill()?;
+        child.wait()?;
+        let begun = data.join("instance.json").exists();
+        let mut other = Command::new(release_binary());
+        other.args([
+            "up",
+            "--listen",
+            "127.0.0.1:0",
+            "--url",
+            "http://localhost:1",
+            "--data-dir",
+        ]);
+        if begun {
+            let output = capture(other.arg(&data))?;
+            ensure!(
+                !output.status.success() && both(&output).contains("--url"),
+                "{}",
+                both(&output)
+            );
+        }
+        let instance = Instance::start(&data)?;
+        sign(&instance, folder, 1)?;
+        instance.stop()?;
+        Instance::start(&data)?.stop()?;
+    }
+    println!("interrupted creation: finished by the next start, 12 times");
+    Ok(())
+}
+
+/// A full disk is a clear error and nothing more: when there is room again, signing goes on without a restart.
+fn full_disk(folder: &Path) -> Result<()> {
+    let small = folder.join("small");
+    fs::create_dir_all(&small)?;
+    let mount = ["-t", "tmpfs", "-o", "size=6m", "tmpfs"];
+    if !capture(Command::new("mount").args(mount).arg(&small))?
+        .status
+        .success()
+    {
+        println!(
+            "SKIPPED: a full disk, because a small file system cannot be mounted here (not root?)"
+        );
+        return Ok(());
+    }
+    let tried = full_disk_on(folder, &small);
+    text(Command::new("umount").arg(&small))?;
+    tried?;
+    println!("full disk: refused with a reason, and signing goes on when there is room");
+    Ok(())
+}
+
+fn full_disk_on(folder: &Path, small: &Path) -> Result<()> {
+    let instance = Instance::start(&small.join("data"))?;
+    sign(&instance, folder, 2)?;
+    let filler = small.join("filler");
+    // Until the file system is full; the error is what is wanted.
+    let _ = fs::write(&filler, vec![0; 8 << 20]);
+    let mut refused = None;
+    for _ in 0..20 {
+        if let Err(error) = sign(&instance, folder, 2) {
+            refused = Some(error.to_string());
+            break;
+        }
+    }
+    let refused = refused.context("signing went on with a full disk")?;
+    ensure!(!refused.contains("panicked"), "{refused}");
+    fs::remove_file(&filler)?;
+    sign(&instance, folder, 2).context("after a full disk got room again")?;
+    sign(&instance, folder, 1).context("after a full disk got room again")?;
+    instance.stop()
 }
 
 /// Keys and logs survive a clean stop and a kill.
