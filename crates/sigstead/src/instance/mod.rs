@@ -209,8 +209,19 @@ impl Description {
     }
 }
 
+/// Reads the description of an instance that must be there, for commands beside a running `up`.
+pub(crate) fn describe(layout: &Layout) -> Result<Description> {
+    let found = load_description(layout)?.filter(|description| description.complete);
+    found.with_context(|| {
+        format!(
+            "{} holds no instance; start one with `sigstead up`, or name its folder with --data-dir",
+            layout.root().display()
+        )
+    })
+}
+
 /// Reads `instance.json`; `None` when there is none.
-pub(crate) fn load_description(layout: &Layout) -> Result<Option<Description>> {
+fn load_description(layout: &Layout) -> Result<Option<Description>> {
     let path = layout.description();
     let text = match std::fs::read_to_string(&path) {
         Ok(text) => text,
