@@ -167,3 +167,9 @@ impl CtLog {
             .ok_or(CtError::Checkpoint { size: head.size })
     }
 }
+
+/// Reads a body of add-chain and gives the certificates in DER, leaf first; for fuzzing.
+#[doc(hidden)]
+pub fn parse_add_chain(body: &[u8]) -> Option<Vec<Vec<u8>>> {
+    api::parse_add_chain(body)
+}

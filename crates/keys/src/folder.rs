@@ -5,6 +5,7 @@
 
 use crate::software::SoftwareKey;
 use crate::{Algorithm, KeyError, Purpose, Signer};
+use std::ffi::OsStr;
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, ErrorKind, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
@@ -73,15 +74,54 @@ impl KeyFolder {
         purpose: Purpose,
         algorithm: Algorithm,
     ) -> Result<(Signer, bool), KeyError> {
-        if self.exists(purpose) {
-            return Ok((self.load(purpose)?, false));
-        }
+        let created = match self.exists(purpose) {
+            true => None,
+            false => self.create(purpose, algorithm)?,
+        };
+        let found = match created {
+            Some(key) => (Signer::from_software(purpose, key)?, true),
+            None => (self.load(purpose)?, false),
+        };
+        self.sweep(purpose)?;
+        Ok(found)
+    }
+
+    /// Makes a key and its file; `None` when another process has won.
+    fn create(
+        &self,
+        purpose: Purpose,
+        algorithm: Algorithm,
+    ) -> Result<Option<SoftwareKey>, KeyError> {
         self.create_folder()?;
         let key = SoftwareKey::generate(algorithm)?;
-        if self.publish(purpose, key.to_pem()?.as_bytes())? {
-            Ok((Signer::from_software(purpose, key)?, true))
-        } else {
-            Ok((self.load(purpose)?, false))
+        let won = self.publish(purpose, key.to_pem()?.as_bytes())?;
+        Ok(won.then_some(key))
+    }
+
+    /// Removes what a killed process left beside the key: its temporary file holds a private key, and may
+    /// be a second link to this one.
+    ///
+    /// Called when the key's own name stands. So a temporary file that is still in use is a loser's, and
+    /// [`Self::publish`] takes its absence for that.
+    fn sweep(&self, purpose: Purpose) -> Result<(), KeyError> {
+        let read = |error| cannot("read", &self.path, error);
+        let mut swept = false;
+        for entry in fs::read_dir(&self.path).map_err(read)? {
+            let entry = entry.map_err(read)?;
+            let is_file = entry.file_type().map_err(read)?.is_file();
+            if !is_file || !Temporary::is_name(purpose, &entry.file_name()) {
+                continue;
+            }
+            match fs::remove_file(entry.path()) {
+                Err(error) if error.kind() != ErrorKind::NotFound => {
+                    return Err(cannot("remove", &entry.path(), error));
+                }
+                _ => swept = true,
+            }
+        }
+        match swept {
+            true => sync_folder(&self.path),
+            false => Ok(()),
         }
     }
 
@@ -109,6 +149,8 @@ impl KeyFolder {
         let won = match fs::hard_link(&temporary.path, &path) {
             Ok(()) => true,
             Err(error) if error.kind() == ErrorKind::AlreadyExists => false,
+            // The winner has swept the temporary file away.
+            Err(error) if error.kind() == ErrorKind::NotFound && self.exists(purpose) => false,
             Err(error) => return Err(cannot("link the new key as", &path, error)),
         };
         drop(temporary);
@@ -139,11 +181,23 @@ impl Temporary {
             .map_err(|error| cannot("write", &this.path, error))?;
         Ok(this)
     }
+
+    /// Whether a file name is one of [`Self::write`]'s.
+    fn is_name(purpose: Purpose, name: &OsStr) -> bool {
+        let suffix = name
+            .to_str()
+            .and_then(|name| name.strip_prefix('.')?.strip_prefix(purpose.name()))
+            .and_then(|rest| rest.strip_prefix('.')?.strip_suffix(".new"));
+        suffix.is_some_and(|hex| {
+            hex.len() == 16 && hex.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
+        })
+    }
 }
 
 impl Drop for Temporary {
     fn drop(&mut self) {
-        // Nothing to be done about a failure: the leftover is private and has a name nobody loads.
+        // Nothing to be done about a failure: the leftover is private, has a name nobody loads, and is
+        // swept at the next start.
         let _ = fs::remove_file(&self.path);
     }
 }
@@ -274,6 +328,54 @@ mod tests {
             .map(|e| e.unwrap().file_name())
             .collect();
         assert_eq!(names, ["tsa.pem"]);
+    }
+
+    fn names(folder: &KeyFolder) -> Vec<String> {
+        let name = |e: io::Result<fs::DirEntry>| e.unwrap().file_name().into_string().unwrap();
+        let mut names: Vec<_> = fs::read_dir(&folder.path).unwrap().map(name).collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn what_a_killed_creator_left_is_swept_and_nothing_else() {
+        let (_root, folder) = folder();
+        let create = || folder.load_or_create(Purpose::Tsa, Algorithm::EcdsaP256);
+        let (key, _) = create().unwrap();
+        // Killed after the link: a second name of the live key. Killed before it: a key nobody has.
+        fs::hard_link(
+            folder.path_of(Purpose::Tsa),
+            folder.path.join(".tsa.0123456789abcdef.new"),
+        )
+        .unwrap();
+        fs::write(folder.path.join(".tsa.fedcba9876543210.new"), "key").unwrap();
+        let others = [
+            ".tsa-root.0123456789abcdef.new",
+            ".tsa.0123456789ABCDEF.new",
+            ".tsa.0123456789abcde.new",
+            ".tsa.0123456789abcdef.new~",
+            ".tsa.new",
+            "tsa.0123456789abcdef.new",
+        ];
+        for other in others {
+            fs::write(folder.path.join(other), "mine").unwrap();
+        }
+        let folder_of_that_name = ".tsa.00000000000000aa.new";
+        fs::create_dir(folder.path.join(folder_of_that_name)).unwrap();
+
+        let (again, created) = create().unwrap();
+        assert!(!created);
+        assert_eq!(again.public_key(), key.public_key());
+        let mut kept: Vec<_> = others.to_vec();
+        kept.extend(["tsa.pem", folder_of_that_name]);
+        kept.sort_unstable();
+        assert_eq!(names(&folder), kept);
+
+        // The same when the key itself had not got its name.
+        fs::remove_file(folder.path_of(Purpose::Tsa)).unwrap();
+        fs::write(folder.path.join(".tsa.fedcba9876543210.new"), "key").unwrap();
+        assert!(create().unwrap().1);
+        assert_eq!(names(&folder), kept);
     }
 
     #[test]

@@ -4,7 +4,7 @@
 //! bearer of the token: it names the claim, the value and the cure, and leaves out what only the
 //! operator should see (addresses that answered, transport errors). Neither ever holds the token.
 
-use crate::limits::SHOWN_CHARS;
+use crate::limits::{SHOWN_CHARS, WILDCARD_FETCHES_AT_ONCE};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
@@ -34,6 +34,11 @@ pub enum TokenError {
         part: &'static str,
         expected: &'static str,
     },
+    /// More than [`crate::limits::TOKEN_VALUES`].
+    #[error(
+        "the token's payload has {have} JSON values, at most {max} are read; let the issuer leave out claims, such as group lists"
+    )]
+    TooManyValues { have: usize, max: usize },
     /// A header that changes the meaning of the token and is not understood (RFC 7515 section 4.1.11).
     #[error("the token's header marks extensions as critical (`crit`); none is supported")]
     CriticalHeader,
@@ -87,6 +92,11 @@ pub enum TokenError {
     /// Discovery or key set could not be read.
     #[error("the keys of issuer {issuer} are not available: {detail}")]
     IssuerUnavailable { issuer: String, detail: String },
+    /// The issuer matches a wildcard, and [`WILDCARD_FETCHES_AT_ONCE`] others that do are being asked.
+    #[error(
+        "the keys of issuer {issuer} are not at hand, and {WILDCARD_FETCHES_AT_ONCE} other issuers that match wildcards are being asked for theirs; try again in a few seconds"
+    )]
+    TooManyIssuers { issuer: String },
 }
 
 impl TokenError {

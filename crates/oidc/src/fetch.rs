@@ -1,10 +1,9 @@
 //! Bounded HTTP for discovery documents and key sets.
 
 use crate::config::check::is_loopback;
-use crate::limits::{DOCUMENT_BYTES, FETCH_TIMEOUT, FETCHES_AT_ONCE, REDIRECTS};
+use crate::limits::{DOCUMENT_BYTES, FETCH_TIMEOUT, REDIRECTS};
 use reqwest::{Client, ClientBuilder, Url, redirect};
 use std::sync::OnceLock;
-use tokio::sync::Semaphore;
 
 /// Why a document could not be read. For the operator, not for clients.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -28,7 +27,6 @@ pub(crate) struct Fetcher {
     plain: OnceLock<Result<Client, FetchError>>,
     /// https with the system's certificates.
     tls: OnceLock<Result<Client, FetchError>>,
-    gate: Semaphore,
 }
 
 impl Fetcher {
@@ -37,7 +35,6 @@ impl Fetcher {
             allow_http,
             plain: OnceLock::new(),
             tls: OnceLock::new(),
-            gate: Semaphore::new(FETCHES_AT_ONCE),
         }
     }
 
@@ -48,8 +45,6 @@ impl Fetcher {
         ca_cert: Option<&str>,
     ) -> Result<Vec<u8>, FetchError> {
         let client = self.client(url, ca_cert)?;
-        // Closed never, so this waits and cannot fail.
-        let _permit = self.gate.acquire().await;
         let transport = |e: reqwest::Error| FetchError::Transport {
             url: url.to_owned(),
             cause: causes(&e),

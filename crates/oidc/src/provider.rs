@@ -1,24 +1,25 @@
 //! One issuer's keys: discovered on first use, cached, refreshed by one request at a time.
 //!
 //! A token with an unknown key ID costs its sender nothing, so it may cause at most one request in
-//! [`REFETCH_SECONDS`]; a failure is remembered for the same time. Keys age out after an hour, so a
-//! withdrawn key stops working (upstream keeps it until the next unknown key).
+//! [`REFETCH_SECONDS`]; a failure is remembered for the same time. Keys age out after an hour: the first
+//! token after that is still checked with them, and starts the fetch that ends a withdrawn key (upstream
+//! keeps it until the next unknown key). So an issuer that hangs delays nobody whose keys are at hand.
 
+use crate::discovery;
 use crate::error::TokenError;
 use crate::fetch::Fetcher;
 use crate::keyset::{self, Key};
 use crate::limits::{KEY_SET_MAX_STALE_SECONDS, KEY_SET_TTL_SECONDS, REFETCH_SECONDS};
 use clock::Clock;
 use jsonwebtoken::Algorithm;
-use serde::Deserialize;
 use std::sync::{Arc, PoisonError, RwLock};
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, Semaphore, SemaphorePermit};
 
 /// What an issuer published at one moment.
 pub(crate) struct KeySet {
     pub(crate) keys: Vec<Key>,
     /// Discovery's list, cut down to what we accept.
-    pub(crate) algorithms: Vec<(String, Algorithm)>,
+    pub(crate) algorithms: Vec<(&'static str, Algorithm)>,
     fetched_at: i64,
 }
 
@@ -28,9 +29,12 @@ pub(crate) struct Provider {
     ca_cert: Option<String>,
     fetcher: Arc<Fetcher>,
     clock: Clock,
+    /// For an issuer of a wildcard, whose name a sender of tokens may have invented: places that all such
+    /// issuers share. A configured issuer needs none, as there are only so many.
+    places: Option<Arc<Semaphore>>,
     current: RwLock<Option<Arc<KeySet>>>,
     /// Held while fetching: one request at a time.
-    refresh: Mutex<Attempt>,
+    refresh: Arc<Mutex<Attempt>>,
 }
 
 /// The last request.
@@ -40,45 +44,38 @@ struct Attempt {
     failed: Option<TokenError>,
 }
 
-#[derive(Deserialize)]
-struct Discovery {
-    issuer: String,
-    jwks_uri: String,
-    #[serde(default)]
-    id_token_signing_alg_values_supported: Vec<String>,
-}
-
 impl Provider {
     pub(crate) fn new(
         issuer: &str,
         ca_cert: Option<String>,
         fetcher: Arc<Fetcher>,
         clock: Clock,
+        places: Option<Arc<Semaphore>>,
     ) -> Arc<Self> {
         Arc::new(Self {
             issuer: issuer.to_owned(),
             ca_cert,
             fetcher,
             clock,
+            places,
             current: RwLock::new(None),
-            refresh: Mutex::new(Attempt::default()),
+            refresh: Arc::default(),
         })
     }
 
-    /// The keys at hand, fetched when there are none or they are too old.
+    /// The keys at hand, fetched when there are none or they are too old. Between those ages they serve
+    /// while newer ones are on their way.
     pub(crate) async fn keys(self: &Arc<Self>) -> Result<Arc<KeySet>, TokenError> {
         let Some(held) = self.held() else {
             return self.refreshed(None).await;
         };
-        if self.age(&held) < KEY_SET_TTL_SECONDS {
-            return Ok(held);
-        }
-        match self.refreshed(Some(held.clone())).await {
-            Err(e) if self.age(&held) < KEY_SET_MAX_STALE_SECONDS => {
-                tracing::warn!(error = %e, "old keys still serve, because the issuer cannot be reached");
+        match self.age(&held) {
+            ..KEY_SET_TTL_SECONDS => Ok(held),
+            KEY_SET_TTL_SECONDS..KEY_SET_MAX_STALE_SECONDS => {
+                self.refresh_behind(&held);
                 Ok(held)
             }
-            fresh => fresh,
+            KEY_SET_MAX_STALE_SECONDS.. => self.refreshed(Some(held)).await,
         }
     }
 
@@ -118,14 +115,31 @@ impl Provider {
         seen: Option<Arc<KeySet>>,
     ) -> Result<Arc<KeySet>, TokenError> {
         let this = self.clone();
-        match tokio::spawn(async move { this.refresh(seen).await }).await {
+        let task = tokio::spawn(async move {
+            let mut attempt = this.refresh.lock().await;
+            this.refresh(&mut attempt, seen).await
+        });
+        match task.await {
             Ok(result) => result,
             Err(_) => Err(self.unavailable("the request was broken off")),
         }
     }
 
-    async fn refresh(&self, seen: Option<Arc<KeySet>>) -> Result<Arc<KeySet>, TokenError> {
-        let mut attempt = self.refresh.lock().await;
+    /// Fetches while nobody waits, unless somebody fetches already.
+    fn refresh_behind(self: &Arc<Self>, held: &Arc<KeySet>) {
+        let Ok(mut attempt) = self.refresh.clone().try_lock_owned() else {
+            return;
+        };
+        let (this, seen) = (self.clone(), held.clone());
+        // A failure is logged where it is noticed.
+        tokio::spawn(async move { this.refresh(&mut attempt, Some(seen)).await });
+    }
+
+    async fn refresh(
+        &self,
+        attempt: &mut Attempt,
+        seen: Option<Arc<KeySet>>,
+    ) -> Result<Arc<KeySet>, TokenError> {
         // Somebody else fetched while this one waited for the lock.
         let held = self.held();
         if let Some(held) = &held
@@ -144,6 +158,8 @@ impl Provider {
                 (None, None) => Err(self.unavailable("asked again too soon")),
             };
         }
+        // Without a place nothing was asked, so that is not remembered as an attempt.
+        let _place = self.place()?;
         let result = self.fetch(now).await;
         attempt.at = Some(self.clock.unix_seconds());
         attempt.failed = result.as_ref().err().cloned();
@@ -154,32 +170,31 @@ impl Provider {
         Ok(set)
     }
 
+    fn place(&self) -> Result<Option<SemaphorePermit<'_>>, TokenError> {
+        let Some(places) = &self.places else {
+            return Ok(None);
+        };
+        match places.try_acquire() {
+            Ok(place) => Ok(Some(place)),
+            Err(_) => Err(TokenError::TooManyIssuers {
+                issuer: self.issuer.clone(),
+            }),
+        }
+    }
+
     /// OpenID Connect Discovery 1.0 section 4, then the key set it names.
     async fn fetch(&self, now: i64) -> Result<KeySet, TokenError> {
         let base = self.issuer.strip_suffix('/').unwrap_or(&self.issuer);
         let document = self
             .get(&format!("{base}/.well-known/openid-configuration"))
             .await?;
-        let discovery: Discovery = serde_json::from_slice(&document)
-            .map_err(|e| self.unavailable(&format!("discovery document: {e}")))?;
-        // Section 4.3: identical, or another issuer's keys would serve.
-        if discovery.issuer != self.issuer {
-            let what = format!(
-                "discovery document says it is {:?}; configure that text exactly",
-                discovery.issuer
-            );
-            return Err(self.unavailable(&what));
-        }
-        // An https issuer must not hand its keys over plain http, not even on loopback.
-        if self.issuer.starts_with("https://") && !discovery.jwks_uri.starts_with("https://") {
-            return Err(self.unavailable("jwks_uri is not https"));
-        }
-        let algorithms = algorithms(&discovery.id_token_signing_alg_values_supported);
+        let discovery =
+            discovery::parse(&self.issuer, &document).map_err(|e| self.unavailable(&e))?;
         let keys = keyset::parse(&self.get(&discovery.jwks_uri).await?)
             .map_err(|e| self.unavailable(e))?;
         Ok(KeySet {
             keys,
-            algorithms,
+            algorithms: discovery.algorithms,
             fetched_at: now,
         })
     }
@@ -194,35 +209,5 @@ impl Provider {
             issuer: self.issuer.clone(),
             detail: detail.to_owned(),
         }
-    }
-}
-
-/// Discovery's algorithms that we accept too; RS256 when it lists none (go-oidc's rule).
-fn algorithms(listed: &[String]) -> Vec<(String, Algorithm)> {
-    let known = |name: &str| keyset::algorithm(name).map(|a| (name.to_owned(), a));
-    let allowed: Vec<_> = listed.iter().filter_map(|name| known(name)).collect();
-    if allowed.is_empty() {
-        known("RS256").into_iter().collect()
-    } else {
-        allowed
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn algorithms_are_the_intersection_with_ours() {
-        let names = |listed: &[&str]| -> Vec<String> {
-            let listed: Vec<String> = listed.iter().map(|s| (*s).to_owned()).collect();
-            algorithms(&listed)
-                .into_iter()
-                .map(|(name, _)| name)
-                .collect()
-        };
-        assert_eq!(names(&["none", "HS256", "ES256"]), ["ES256"]);
-        assert_eq!(names(&[]), ["RS256"]);
-        assert_eq!(names(&["none", "HS256"]), ["RS256"]);
     }
 }

@@ -3,10 +3,11 @@
 use crate::claims::{Claims, missing, text};
 use crate::config::Issuer;
 use crate::error::{TokenError, shown};
-use crate::limits::{NBF_LEEWAY_SECONDS, TOKEN_BYTES};
+use crate::limits::{NBF_LEEWAY_SECONDS, TOKEN_BYTES, TOKEN_VALUES};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 use serde_json::Value;
 
 /// The protected header, as far as it is used.
@@ -16,7 +17,7 @@ pub(crate) struct Header {
     #[serde(default)]
     pub(crate) kid: Option<String>,
     #[serde(default)]
-    crit: Option<Value>,
+    crit: Option<IgnoredAny>,
 }
 
 /// The parts of a token. No `Debug`: it would print the token.
@@ -51,15 +52,27 @@ impl<'a> Token<'a> {
         let (header, payload) = signed
             .split_once('.')
             .ok_or(TokenError::NotCompact { dots })?;
-        let header: Header = decode(
-            header,
-            "header",
-            "a base64url JSON object with a text `alg`",
-        )?;
+        let refused = |part, expected| move || TokenError::Malformed { part, expected };
+        let header: Header = decode(header)
+            .and_then(|json| parse(&json))
+            .ok_or_else(refused(
+                "header",
+                "a base64url JSON object with a text `alg`",
+            ))?;
         if header.crit.is_some() {
             return Err(TokenError::CriticalHeader);
         }
-        let claims: Claims = decode(payload, "payload", "a base64url JSON object")?;
+        let malformed = refused("payload", "a base64url JSON object");
+        let payload = decode(payload).ok_or_else(malformed)?;
+        // Counted before a tree is made of it, which may take a hundred times the memory of the text.
+        let have = count_values(&payload);
+        if have > TOKEN_VALUES {
+            return Err(TokenError::TooManyValues {
+                have,
+                max: TOKEN_VALUES,
+            });
+        }
+        let claims: Claims = parse(&payload).ok_or_else(malformed)?;
         Ok(Self {
             header,
             claims,
@@ -92,20 +105,29 @@ impl<'a> Token<'a> {
     }
 }
 
-fn decode<T: serde::de::DeserializeOwned>(
-    part: &str,
-    name: &'static str,
-    expected: &'static str,
-) -> Result<T, TokenError> {
-    // The serde error is dropped: it could quote the token.
-    URL_SAFE_NO_PAD
-        .decode(part)
-        .ok()
-        .and_then(|bytes| serde_json::from_slice(&bytes).ok())
-        .ok_or(TokenError::Malformed {
-            part: name,
-            expected,
-        })
+fn decode(part: &str) -> Option<Vec<u8>> {
+    URL_SAFE_NO_PAD.decode(part).ok()
+}
+
+/// The serde error is dropped: it could quote the token.
+fn parse<T: serde::de::DeserializeOwned>(json: &[u8]) -> Option<T> {
+    serde_json::from_slice(json).ok()
+}
+
+/// At least as many values as JSON text has: one for each comma and opening bracket outside texts, and one.
+fn count_values(json: &[u8]) -> usize {
+    let (mut in_text, mut escaped) = (false, false);
+    let more = json.iter().filter(|&&byte| {
+        let one = !in_text && matches!(byte, b',' | b'[' | b'{');
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' => escaped = in_text,
+            b'"' => in_text = !in_text,
+            _ => {}
+        }
+        one
+    });
+    1 + more.count()
 }
 
 fn check_audience(claims: &Claims, client_id: &str) -> Result<(), TokenError> {
@@ -253,6 +275,23 @@ mod tests {
                 ..
             })
         ));
+    }
+
+    #[test]
+    fn a_payload_of_too_many_values_is_not_made_a_tree_of() {
+        let read = |claims: &Value| Token::parse(&compact(&json!({"alg": "RS256"}), claims)).err();
+        let groups = |n: usize| json!({"groups": vec![json!({}); n]});
+        assert_eq!(read(&groups(500)), None);
+        assert_eq!(
+            read(&groups(TOKEN_VALUES)),
+            Some(TokenError::TooManyValues {
+                have: 2 * TOKEN_VALUES + 2,
+                max: TOKEN_VALUES
+            })
+        );
+        // What stands in a text is no value.
+        let text = r#"\"[{,"#.repeat(TOKEN_VALUES);
+        assert_eq!(read(&json!({"groups": text})), None);
     }
 
     #[test]

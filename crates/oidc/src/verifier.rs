@@ -4,7 +4,7 @@ use crate::claims::Claims;
 use crate::config::{Config, Issuer, Transport};
 use crate::error::{TokenError, shown};
 use crate::fetch::Fetcher;
-use crate::limits::WILDCARD_PROVIDERS;
+use crate::limits::{WILDCARD_FETCHES_AT_ONCE, WILDCARD_PROVIDERS};
 use crate::principal::Principal;
 use crate::provider::{KeySet, Provider};
 use crate::token::Token;
@@ -12,6 +12,7 @@ use clock::Clock;
 use jsonwebtoken::Algorithm;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
+use tokio::sync::Semaphore;
 
 /// Verifies tokens of the configured issuers. Cheap to clone.
 #[derive(Clone)]
@@ -25,6 +26,7 @@ struct Inner {
     fetcher: Arc<Fetcher>,
     exact: HashMap<String, Arc<Provider>>,
     wildcard: Mutex<Recent>,
+    wildcard_places: Arc<Semaphore>,
 }
 
 /// A verified token.
@@ -42,21 +44,22 @@ impl Verifier {
     pub fn new(config: Config, transport: Transport, clock: Clock) -> Self {
         let fetcher = Arc::new(Fetcher::new(transport.allow_http));
         let provider = |url: &String, issuer: &Arc<Issuer>| {
-            Provider::new(url, issuer.ca_cert.clone(), fetcher.clone(), clock.clone())
+            let ca_cert = issuer.ca_cert.clone();
+            Provider::new(url, ca_cert, fetcher.clone(), clock.clone(), None)
         };
         let exact = config
             .issuers
             .iter()
             .map(|(url, issuer)| (url.clone(), provider(url, issuer)))
             .collect();
-        let wildcard = Mutex::new(Recent::default());
         Self {
             inner: Arc::new(Inner {
                 config,
                 clock,
                 fetcher,
                 exact,
-                wildcard,
+                wildcard: Mutex::default(),
+                wildcard_places: Arc::new(Semaphore::new(WILDCARD_FETCHES_AT_ONCE)),
             }),
         }
     }
@@ -126,6 +129,7 @@ impl Verifier {
                 issuer.ca_cert.clone(),
                 inner.fetcher.clone(),
                 inner.clock.clone(),
+                Some(inner.wildcard_places.clone()),
             )
         });
         Ok((issuer.clone(), provider))
@@ -145,7 +149,7 @@ fn allowed(token: &Token<'_>, set: &KeySet) -> Result<Algorithm, TokenError> {
             allowed: set
                 .algorithms
                 .iter()
-                .map(|(name, _)| name.as_str())
+                .map(|(name, _)| *name)
                 .collect::<Vec<_>>()
                 .join(", "),
         })
@@ -222,7 +226,7 @@ mod tests {
         for i in 0..WILDCARD_PROVIDERS + 50 {
             let iss = format!("https://i.example/{i}");
             recent.get_or_insert(&iss, || {
-                Provider::new(&iss, None, fetcher.clone(), clock.clone())
+                Provider::new(&iss, None, fetcher.clone(), clock.clone(), None)
             });
         }
         assert_eq!(recent.providers.len(), WILDCARD_PROVIDERS);

@@ -14,8 +14,9 @@ use oidc::dev::DevIssuer;
 use oidc::{Config, TokenError, Transport, Verifier};
 use pki::cert::San;
 use serde_json::{Map, Value, json};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
+use std::time::Duration;
 use time::OffsetDateTime;
 use tower::ServiceExt;
 
@@ -194,6 +195,7 @@ struct Rotating {
     discoveries: Arc<AtomicUsize>,
     key_fetches: Arc<AtomicUsize>,
     down: Arc<Mutex<bool>>,
+    hangs: Arc<AtomicBool>,
 }
 
 impl Rotating {
@@ -204,6 +206,7 @@ impl Rotating {
             discoveries: Arc::default(),
             key_fetches: Arc::default(),
             down: Arc::default(),
+            hangs: Arc::default(),
         };
         let state = this.clone();
         let base = serve(|_| {
@@ -222,6 +225,9 @@ impl Rotating {
 
     async fn discovery(State(this): State<Self>) -> Response {
         this.discoveries.fetch_add(1, Ordering::SeqCst);
+        if this.hangs.load(Ordering::SeqCst) {
+            std::future::pending::<()>().await;
+        }
         if *this.down.lock().unwrap() {
             return StatusCode::SERVICE_UNAVAILABLE.into_response();
         }
@@ -384,10 +390,52 @@ async fn a_withdrawn_key_stops_working_within_the_hour() {
         .email_token("a@b.example")
         .await
         .unwrap();
+    // The first one after an hour is checked with the keys at hand, and has newer ones fetched.
+    verifier.principal(&old).await.unwrap();
+    let refused = async {
+        while verifier.principal(&old).await.is_ok() {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    };
+    soon(refused).await;
+    assert_eq!(issuer.fetches(), 2);
     assert!(matches!(
         verifier.principal(&old).await,
         Err(TokenError::UnknownKey { .. })
     ));
+}
+
+/// For what must not wait for an issuer that hangs (which it would for 10 s).
+async fn soon<T>(work: impl Future<Output = T>) -> T {
+    tokio::time::timeout(Duration::from_secs(5), work)
+        .await
+        .unwrap()
+}
+
+#[tokio::test]
+async fn an_issuer_that_hangs_delays_nobody_whose_keys_are_at_hand() {
+    let (issuer, verifier, clock, hand) = rotating().await;
+    let token = || async {
+        let issuer = issuer.issuer(0, &clock);
+        issuer.email_token("a@b.example").await.unwrap()
+    };
+    verifier.principal(&token().await).await.unwrap();
+    issuer.hangs.store(true, Ordering::SeqCst);
+    hand.advance(3601);
+    let late = token().await;
+    soon(async {
+        for _ in 0..20 {
+            verifier.principal(&late).await.unwrap();
+        }
+        while issuer.discoveries.load(Ordering::SeqCst) < 2 {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        for _ in 0..20 {
+            verifier.principal(&late).await.unwrap();
+        }
+    })
+    .await;
+    assert_eq!(issuer.discoveries.load(Ordering::SeqCst), 2);
 }
 
 #[tokio::test]
@@ -597,4 +645,54 @@ async fn an_issuer_found_by_wildcard_uses_its_own_keys() {
             "{evil}"
         );
     }
+}
+
+#[tokio::test]
+async fn invented_issuers_of_a_wildcard_keep_nobody_waiting() {
+    let (issuer, _, clock, _) = rotating().await;
+    let asked = Arc::new(AtomicUsize::new(0));
+    let count = asked.clone();
+    let hanging = serve(|_| {
+        Router::new().fallback(move || {
+            count.fetch_add(1, Ordering::SeqCst);
+            std::future::pending::<()>()
+        })
+    })
+    .await;
+    let real = issuer.issuer(0, &clock);
+    let config = format!(
+        "{}meta-issuers:\n  {hanging}/*/oidc:\n    client-id: sigstore\n    type: email\n",
+        email_config(&real.email_issuer())
+    );
+    let verifier = verifier(&config, &clock);
+    let invented = |n: usize| {
+        let dev = DevIssuer::new(&format!("{hanging}/{n}"), signer(0), clock.clone());
+        let verifier = verifier.clone();
+        async move {
+            let token = dev.email_token("a@b.example").await.unwrap();
+            verifier.principal(&token).await
+        }
+    };
+    // 1. As many as may be asked at once: they hang.
+    let places = oidc::limits::WILDCARD_FETCHES_AT_ONCE;
+    let waiting: Vec<_> = (0..places).map(|n| tokio::spawn(invented(n))).collect();
+    soon(async {
+        while asked.load(Ordering::SeqCst) < places {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    })
+    .await;
+    // 2. Further ones are refused at once, and cause no request.
+    for n in places..places + 20 {
+        let error = soon(invented(n)).await.unwrap_err();
+        assert!(
+            matches!(error, TokenError::TooManyIssuers { .. }),
+            "{error:?}"
+        );
+    }
+    assert_eq!(asked.load(Ordering::SeqCst), places);
+    // 3. The configured issuer is asked meanwhile.
+    let token = real.email_token("a@b.example").await.unwrap();
+    soon(verifier.principal(&token)).await.unwrap();
+    assert!(waiting.iter().all(|one| !one.is_finished()));
 }

@@ -24,8 +24,7 @@ pub(crate) fn v2(headers: &HeaderMap, body: &[u8]) -> Result<Request, GatewayErr
     ])?;
     let token = match credentials {
         Some(credentials) => {
-            let [token] =
-                credentials.fields([["oidcIdentityToken", "oidc_identity_token"]])?;
+            let [token] = credentials.fields([["oidcIdentityToken", "oidc_identity_token"]])?;
             text(token)?
         }
         None => String::new(),

@@ -1,13 +1,18 @@
 //! What is issued: every request form, and the certificate's profile.
 
-use crate::support::{EMAIL, START, World, csr_request, fresh_key_request, key_request, world};
+use crate::support::{
+    EMAIL, START, World, csr_request, fresh_key_request, key_request, world, world_trusting,
+};
+use axum::body::Body;
+use axum::http::Request;
 use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use keys::{Algorithm, EphemeralKey, Purpose, Signer};
 use pki::cert::{Certificate, San};
 use pki::extensions::FulcioExtensions;
 use pki::path::{Usage, check_path};
 use serde_json::{Value, json};
+use std::task::Poll;
 use time::Duration;
 
 /// Everything that holds for each certificate (spec 4.1, 5.1).
@@ -406,6 +411,52 @@ async fn metrics_have_fulcios_names() {
         labels.contains(&vec!["code=200".to_owned(), "method=get".to_owned()]),
         "{labels:?}"
     );
+}
+
+#[tokio::test]
+async fn a_clients_methods_do_not_become_labels() {
+    let world = world().await;
+    for n in 0..20 {
+        let method = axum::http::Method::from_bytes(format!("X{n}").as_bytes()).unwrap();
+        let request = Request::builder().method(method).uri("/api/v1/rootCert");
+        world.send(request.body(Body::empty()).unwrap()).await;
+    }
+    let families = world.registry.gather();
+    let family = families.iter().find(|f| f.name() == "fulcio_api_latency");
+    let series = family.unwrap().get_metric();
+    assert_eq!(series.len(), 1, "{series:?}");
+    assert!(
+        series[0]
+            .get_label()
+            .iter()
+            .any(|l| (l.name(), l.value()) == ("method", "other"))
+    );
+}
+
+#[tokio::test]
+async fn requests_that_wait_for_an_issuer_keep_nobody_from_signing() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let hanging = format!("http://{}", listener.local_addr().unwrap());
+    let router = axum::Router::new().fallback(std::future::pending::<()>);
+    tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
+    let world = world_trusting(&hanging).await;
+
+    // More than may be issued at once, none of them signed by anybody.
+    let part = |json: Value| URL_SAFE_NO_PAD.encode(json.to_string());
+    let claims = json!({"iss": hanging, "sub": EMAIL, "aud": "sigstore", "exp": START + 600});
+    let forged = format!("{}.{}.c2ln", part(json!({"alg": "RS256"})), part(claims));
+    let request = fresh_key_request(EMAIL);
+    let mut waiting: Vec<_> = (0..fulcio::limits::ISSUANCES_AT_ONCE + 10)
+        .map(|_| Box::pin(world.sign(&forged, &request)))
+        .collect();
+    for one in &mut waiting {
+        let polled = std::future::poll_fn(|cx| Poll::Ready(one.as_mut().poll(cx))).await;
+        assert!(polled.is_pending());
+    }
+    world
+        .sign(&world.email_token().await, &fresh_key_request(EMAIL))
+        .await
+        .chain();
 }
 
 #[tokio::test]

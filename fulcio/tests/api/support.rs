@@ -116,6 +116,18 @@ pub(crate) async fn world() -> World {
 }
 
 pub(crate) async fn world_until(not_after: OffsetDateTime) -> World {
+    world_of(not_after, "").await
+}
+
+/// A world that trusts one more issuer, of e-mail addresses.
+pub(crate) async fn world_trusting(issuer: &str) -> World {
+    let more = format!(
+        "\n  {issuer}:\n    issuer-url: {issuer}\n    client-id: sigstore\n    type: email"
+    );
+    world_of(now() + Duration::days(365), &more).await
+}
+
+async fn world_of(not_after: OffsetDateTime, more_issuers: &str) -> World {
     let (clock, hand) = Clock::manual(now());
     let (signer, chain) = ca(not_after).await;
 
@@ -150,8 +162,10 @@ pub(crate) async fn world_until(not_after: OffsetDateTime) -> World {
     tokio::spawn(async move { axum::serve(listener, routes).await.unwrap() });
 
     let registry = prometheus::Registry::new();
+    let list = "oidc-issuers:";
+    let issuers = issuer.fulcio_config_yaml();
     let config = fulcio::Config {
-        issuers: issuer.fulcio_config_yaml(),
+        issuers: issuers.replace(list, &format!("{list}{more_issuers}")),
         allow_http_issuers: false,
     };
     let deps = fulcio::Deps {

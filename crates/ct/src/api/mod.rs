@@ -54,6 +54,11 @@ async fn add_pre_chain(
     add(&log, &body?, true).await
 }
 
+/// For [`crate::parse_add_chain`].
+pub(crate) fn parse_add_chain(body: &[u8]) -> Option<Vec<Vec<u8>>> {
+    AddChain::parse(body).ok()
+}
+
 async fn add(log: &CtLog, body: &[u8], precert: bool) -> Answer<AddChainAnswer> {
     let submitted = AddChain::parse(body)?;
     let accepted = check_chain(&submitted, &log.inner.roots, precert).map_err(CtError::from)?;
