@@ -25,7 +25,7 @@ pub(crate) fn check<'a>(
         .failures
         .iter()
         .for_each(|failure| step.fail(failure.clone()));
-    let Some(Credential::Certificate { leaf, hints }) = credential else {
+    let Some(Credential::Certificate { leaf }) = credential else {
         step.skip(if cx.policy.wants_certificate() {
             "not possible: no certificate"
         } else {
@@ -38,7 +38,7 @@ pub(crate) fn check<'a>(
         step.fail(Failure::NoTrustedTime);
         return (step, None);
     }
-    let issuer = check_at_all_times(cx, leaf, hints, times, &mut step);
+    let issuer = check_at_all_times(cx, leaf, times, &mut step);
     (step, issuer)
 }
 
@@ -46,7 +46,6 @@ pub(crate) fn check<'a>(
 fn check_at_all_times<'a>(
     cx: &Context<'a>,
     leaf: &'a Certificate,
-    hints: &'a [Certificate],
     times: &Times,
     step: &mut Step,
 ) -> Option<&'a Certificate> {
@@ -55,7 +54,7 @@ fn check_at_all_times<'a>(
         if found.as_ref().is_some_and(|path| path.holds_at(at)) {
             continue;
         }
-        match find_path(cx, leaf, hints, at) {
+        match find_path(cx, leaf, at) {
             Ok(path) => found = Some(path),
             Err(failure) => step.fail(failure),
         }
@@ -92,16 +91,14 @@ impl<'a> Path<'a> {
 fn find_path<'a>(
     cx: &Context<'a>,
     leaf: &'a Certificate,
-    hints: &'a [Certificate],
     at: OffsetDateTime,
 ) -> Result<Path<'a>, Failure> {
     let issued_by = |cert: &Certificate| cert.subject_der() == leaf.issuer_der();
-    let hinted = hints.iter().any(issued_by);
     let mut failure = Failure::UnknownCa {
         issuer: issuer_of(leaf),
     };
     for authority in &cx.trust.certificate_authorities {
-        if !hinted && !authority.chain.iter().any(issued_by) {
+        if !authority.chain.iter().any(issued_by) {
             continue;
         }
         if !authority.validity.contains(at) {
@@ -111,7 +108,7 @@ fn find_path<'a>(
             };
             continue;
         }
-        match path_through(cx, authority, leaf, hints, at) {
+        match path_through(cx, authority, leaf, at) {
             Ok(certificates) => {
                 return Ok(Path {
                     authority,
@@ -128,7 +125,6 @@ fn path_through<'a>(
     cx: &Context<'a>,
     authority: &'a Authority,
     leaf: &'a Certificate,
-    hints: &'a [Certificate],
     at: OffsetDateTime,
 ) -> Result<Vec<&'a Certificate>, Failure> {
     if leaf.is_ca() {
@@ -150,7 +146,8 @@ fn path_through<'a>(
             return Ok(path);
         }
     }
-    let between: Vec<&Certificate> = authority.intermediates().iter().chain(hints).collect();
+    // Only the authority's own: a rotation keeps the root, so a CA of the bundle's chain may be one that was removed.
+    let between: Vec<&Certificate> = authority.intermediates().iter().collect();
     let anchors: Vec<&Certificate> = authority.anchor().into_iter().collect();
     cx.spend(between.len() + 1)?;
     path::check_path(leaf, &between, &anchors, Usage::CodeSigning, at).map_err(failed)
@@ -163,3 +160,6 @@ fn issuer_of(leaf: &Certificate) -> String {
 fn name_of(cert: &Certificate) -> String {
     cert.x509().tbs_certificate.subject.to_string()
 }
+
+#[cfg(test)]
+mod tests;

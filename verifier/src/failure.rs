@@ -139,8 +139,8 @@ pub enum Failure {
     },
     #[error("payload type `{have}` does not say which artifact it is about")]
     PayloadType { have: String },
-    #[error("the payload is not an in-toto statement")]
-    Statement,
+    #[error("the payload is not an in-toto statement: {reason}")]
+    Statement { reason: String },
     #[error("statement type `{have}` is not known (v0.1 and v1 are)")]
     StatementType { have: String },
     #[error("none of the statement's {subjects} subject(s) has the artifact's digest {artifact}")]
@@ -229,7 +229,7 @@ impl Failure {
             Self::ArtifactDigest { .. } | Self::Subject { .. } => {
                 "this bundle is about another file: fetch artifact and bundle again, together"
             }
-            Self::PayloadType { .. } | Self::Statement | Self::StatementType { .. } => {
+            Self::PayloadType { .. } | Self::Statement { .. } | Self::StatementType { .. } => {
                 "sign an in-toto statement (application/vnd.in-toto+json) of version 0.1 or 1"
             }
             Self::NoEntry | Self::TlogThreshold { .. } => {

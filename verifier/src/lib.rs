@@ -62,6 +62,7 @@ mod policy;
 mod report;
 mod sct;
 mod signature;
+mod statement;
 mod times;
 mod timestamp;
 mod tlog;

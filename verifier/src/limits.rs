@@ -3,12 +3,15 @@
 //! A `Bundle` or `TrustedRoot` need not come from the parsers of `formats`, so their limits are checked here again.
 
 pub(crate) use formats::limits::{
-    BODY_BYTES, CERTIFICATE_BYTES, CHAIN_CERTIFICATES as CHAIN, PROOF_HASHES,
-    TIMESTAMP_BYTES as TOKEN_BYTES, TIMESTAMPS, TLOG_ENTRIES, TRUST_INSTANCES as TRUST_ENTRIES,
+    BODY_BYTES, BUNDLE_BYTES as PAYLOAD_BYTES, CERTIFICATE_BYTES, CHAIN_CERTIFICATES as CHAIN,
+    PROOF_HASHES, TIMESTAMP_BYTES as TOKEN_BYTES, TIMESTAMPS, TLOG_ENTRIES,
+    TRUST_INSTANCES as TRUST_ENTRIES,
 };
 
 /// Certificates embedded in one timestamp token.
 pub(crate) const TOKEN_CERTIFICATES: usize = 10;
+/// Subjects of one statement: the bound of sigstore-go.
+pub(crate) const SUBJECTS: usize = 1024;
 /// SCTs in one certificate. Fulcio embeds one.
 pub(crate) const SCTS: usize = 16;
 /// Signature lines of one checkpoint that may claim to be the log's own.

@@ -14,11 +14,8 @@ use pki::key::PublicKey;
 
 /// Whose key made the signature.
 pub(crate) enum Credential {
-    /// A Fulcio certificate, with the other certificates of the bundle's chain (hints for the path, never anchors).
-    Certificate {
-        leaf: Box<Certificate>,
-        hints: Vec<Certificate>,
-    },
+    /// A Fulcio certificate. The others of the bundle's chain decide nothing: CAs come from the trusted root.
+    Certificate { leaf: Box<Certificate> },
     /// The managed key of the policy.
     Key(PublicKey),
 }
@@ -133,7 +130,7 @@ fn managed_key(pem: &str, hint: &str, step: &mut Step) -> Option<Credential> {
     }
 }
 
-/// Parses the signing certificate and, before v0.3, the others of the chain.
+/// Parses the signing certificate; before v0.3 also the others of the chain, for their form only.
 fn certificates(
     material: &VerificationMaterial,
     version: Option<Version>,
@@ -143,7 +140,6 @@ fn certificates(
         let leaf = certificate_at(0, certificate, step)?;
         return Some(Credential::Certificate {
             leaf: Box::new(leaf),
-            hints: Vec::new(),
         });
     }
     let chain = &material.x509_certificate_chain.as_ref()?.certificates;
@@ -154,19 +150,17 @@ fn certificates(
         step.fail(Failure::ChainLength { have: chain.len() });
         return None;
     }
-    let mut parsed = Vec::with_capacity(chain.len());
+    let mut leaf = None;
     for (position, raw) in chain.iter().enumerate() {
         let certificate = certificate_at(position, raw, step)?;
         // Anchors come from the trusted root only; a bundle that brings its own is suspicious (spec c.1).
         if certificate.subject_der() == certificate.issuer_der() {
             step.fail(Failure::RootInBundle { position });
         }
-        parsed.push(certificate);
+        leaf.get_or_insert(certificate);
     }
-    let hints = parsed.split_off(1);
-    parsed.pop().map(|leaf| Credential::Certificate {
+    leaf.map(|leaf| Credential::Certificate {
         leaf: Box::new(leaf),
-        hints,
     })
 }
 

@@ -5,8 +5,9 @@ use crate::digests::ArtifactDigests;
 use crate::failure::Failure;
 use crate::material::{Credential, Material, Signed};
 use crate::report::{Step, StepName, quoted};
+use crate::statement::Statement;
 use formats::bundle::HashOutput;
-use formats::dsse::{Envelope, IN_TOTO, Statement};
+use formats::dsse::{Envelope, IN_TOTO};
 use pki::key::{HashAlgorithm, KeyKind, PublicKey, Scheme};
 
 /// Statement types that are read.
@@ -157,8 +158,9 @@ fn check_envelope(
             have: quoted(&envelope.payload_type),
         });
     }
-    let statement: Statement =
-        serde_json::from_slice(&envelope.payload.0).map_err(|_| Failure::Statement)?;
+    let statement = Statement::parse(&envelope.payload.0).map_err(|error| Failure::Statement {
+        reason: quoted(&error.to_string()),
+    })?;
     if !STATEMENT_TYPES.contains(&statement.type_.as_str()) {
         return Err(Failure::StatementType {
             have: quoted(&statement.type_),
@@ -206,14 +208,14 @@ fn matching_subject<'s>(
     digests: &ArtifactDigests<'_>,
     statement: &'s Statement,
 ) -> Result<&'s str, Failure> {
-    let is_artifact = |(name, value): (&String, &String)| {
-        let digest = HashAlgorithm::from_name(name).and_then(|algorithm| digests.get(algorithm));
+    let is_artifact = |(algorithm, value): (HashAlgorithm, &str)| {
+        let digest = digests.get(algorithm);
         digest.is_some_and(|digest| hex::encode(digest).eq_ignore_ascii_case(value))
     };
     let found = statement
         .subject
         .iter()
-        .find(|subject| subject.digest.iter().any(is_artifact));
+        .find(|subject| subject.digests().any(is_artifact));
     found
         .map(|subject| subject.name.as_str())
         .ok_or_else(|| Failure::Subject {

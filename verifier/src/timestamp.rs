@@ -17,6 +17,7 @@ use gen_time::parse_gen_time;
 use pki::cert::Certificate;
 use pki::key::{HashAlgorithm, PublicKey, Scheme};
 use pki::path::{self, Usage};
+use pki::tlv;
 use time::OffsetDateTime;
 use x509_cert::ext::Extensions;
 use x509_cert::ext::pkix::name::GeneralName;
@@ -92,6 +93,7 @@ impl Token {
                 limit: limits::TOKEN_BYTES,
             });
         }
+        tlv::check_sets(token)?;
         let response = TimeStampResp::from_der(token).map_err(malformed("TimeStampResp"))?;
         // Differs: RFC 3161 also lets grantedWithMods carry a token; clients refuse it (spec d.2), so do we.
         if response
@@ -131,6 +133,7 @@ impl Token {
             .decode_as()
             .map_err(malformed("TSTInfo octets"))?;
         let content = content.into_bytes();
+        tlv::check_sets(&content)?;
         let info = TstInfo::from_der(&content).map_err(malformed("TSTInfo"))?;
         check_extensions(info.extensions.as_ref())?;
         let at = parse_gen_time(&info.gen_time)
@@ -286,13 +289,9 @@ impl Token {
     ) -> Result<(), TimestampFailure> {
         budget.spend(authority.chain.len())?;
         let holds = if authority.first().is_some_and(Certificate::is_ca) {
-            let between: Vec<&Certificate> = authority
-                .intermediates()
-                .iter()
-                .chain(self.embedded.iter().filter(|cert| cert.is_ca()))
-                .collect();
+            // Only the authority's own: an embedded CA may be one that was removed from the trusted root.
+            let between: Vec<&Certificate> = authority.intermediates().iter().collect();
             let anchors: Vec<&Certificate> = authority.anchor().into_iter().collect();
-            budget.spend(self.embedded.len())?;
             path::check_path(leaf, &between, &anchors, Usage::TimeStamping, self.at).map(|_| ())
         } else {
             authority.tsa_path_holds(self.at)
@@ -415,6 +414,75 @@ mod tests {
         assert_eq!(
             Token::parse(&[0x30, 0x05, 0x30, 0x03, 0x02, 0x01, 0x00]).err(),
             Some(TimestampFailure::Malformed { what: "no token" })
+        );
+    }
+
+    /// A SET of algorithms in descending order, the worst for a decoder that sorts by insertion.
+    fn algorithms(members: u8) -> Vec<u8> {
+        let algorithm = |at| [0x30, 0x05, 0x06, 0x03, 0x2a, 0x03, at];
+        let members: Vec<u8> = (0..members).rev().flat_map(algorithm).collect();
+        element(0x31, &members)
+    }
+
+    fn element(tag: u8, content: &[u8]) -> Vec<u8> {
+        der::Any::new(der::Tag::try_from(tag).expect("a tag"), content)
+            .and_then(|any| any.to_der())
+            .expect("short")
+    }
+
+    /// A granted response around a SignedData of these digest algorithms and this TSTInfo, without signers.
+    fn response(digest_algorithms: &[u8], tst_info: &[u8]) -> Vec<u8> {
+        let id = |oid: ObjectIdentifier| oid.to_der().expect("an OID");
+        let octets = element(0xa0, &element(0x04, tst_info));
+        let content = element(0x30, &[id(TST_INFO), octets].concat());
+        let parts = [&[2, 1, 3], digest_algorithms, &content, &[0x31, 0]].concat();
+        let signed_data = element(0xa0, &element(0x30, &parts));
+        let token = element(0x30, &[id(SIGNED_DATA), signed_data].concat());
+        let granted = element(0x30, &GRANTED);
+        element(0x30, &[granted, token].concat())
+    }
+
+    /// A TSTInfo whose `tsa` has a relative name of so many members.
+    fn tst_info(members: u8) -> Vec<u8> {
+        let attribute = |at| [0x30, 0x08, 0x06, 0x03, 0x2a, 0x03, 0x04, 0x0c, 0x01, at];
+        let name: Vec<u8> = (0..members).rev().flat_map(attribute).collect();
+        let name = element(0x30, &element(0x31, &name));
+        let imprint = element(
+            0x30,
+            &[&[0x30, 5, 6, 3, 0x2a, 3, 4][..], &[4, 1, 0]].concat(),
+        );
+        let time = element(0x18, b"20300101000000Z");
+        let tsa = element(0xa0, &element(0xa4, &name));
+        element(
+            0x30,
+            &[
+                &[2, 1, 1, 6, 3, 0x2a, 3, 4][..],
+                &imprint,
+                &[2, 1, 1],
+                &time,
+                &tsa,
+            ]
+            .concat(),
+        )
+    }
+
+    #[test]
+    fn a_set_that_would_cost_quadratic_time_is_not_decoded() {
+        let too_large = Some(TimestampFailure::Der(tlv::DerError::SetTooLarge));
+        let parse = |algorithms: u8, members: u8| {
+            Token::parse(&response(&self::algorithms(algorithms), &tst_info(members))).err()
+        };
+        // Within the bounds the parser gets as far as the missing signer.
+        assert_eq!(parse(64, 64), Some(TimestampFailure::Signers { have: 0 }));
+        assert_eq!(parse(65, 64), too_large);
+        assert_eq!(parse(64, 65), too_large);
+        let many = element(
+            0x31,
+            &[0x30, 0x05, 0x06, 0x03, 0x2a, 0x03, 0x04].repeat(9_000),
+        );
+        assert_eq!(
+            Token::parse(&response(&many, &tst_info(1))).err(),
+            too_large
         );
     }
 

@@ -177,11 +177,16 @@ impl Authority {
                 }
             })
         });
+        let chain: Vec<Certificate> = chain.collect::<Result<_, _>>()?;
+        // A signing certificate alone would be its own anchor, checked by nobody; other clients refuse it (spec a.4).
+        if !chain.last().is_some_and(Certificate::is_ca) {
+            return Err(TrustMaterialError::AnchorNotCa { list, index });
+        }
         Ok(Self {
             uri: authority.uri.clone(),
             operator: authority.operator.clone(),
             position: index,
-            chain: chain.collect::<Result<_, _>>()?,
+            chain,
             validity: Validity::parse(list, index, Some(&authority.valid_for))?,
             sound: OnceLock::new(),
         })

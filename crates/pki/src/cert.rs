@@ -3,6 +3,7 @@ use crate::algorithm::SignatureOidError;
 use crate::extensions;
 use crate::key::{KeyError, PublicKey, Scheme};
 use crate::pem::{self, PemError};
+use crate::tlv::DerError;
 use crate::{limits, oid, tlv};
 use const_oid::ObjectIdentifier;
 use der::asn1::{Ia5StringRef, PrintableStringRef, TeletexStringRef, Utf8StringRef};
@@ -59,7 +60,7 @@ impl Certificate {
                 max: limits::CERTIFICATE_DER,
             });
         }
-        let x509 = x509_cert::Certificate::from_der(der)?;
+        let x509: x509_cert::Certificate = tlv::decode(der)?;
         let (spans, spki) = spans(der)?;
         // RFC 5280 section 4.1.1.2: the unsigned copy of the algorithm must equal the signed one.
         if x509.signature_algorithm != x509.tbs_certificate.signature {
@@ -301,7 +302,8 @@ fn decode<'a, T: Decode<'a>>(
     let Some(extension) = extension_list(x509).iter().find(|e| e.extn_id == id) else {
         return Ok(None);
     };
-    let value = T::from_der(extension.extn_value.as_bytes());
+    // An AuthorityKeyIdentifier may hold names, and those SETs.
+    let value = tlv::decode(extension.extn_value.as_bytes());
     value.map(Some).map_err(|_| CertError::MalformedExtension {
         oid: id.to_string(),
     })
@@ -419,6 +421,9 @@ pub enum CertError {
     /// The bytes are no DER certificate.
     #[error("certificate is not well-formed DER")]
     Malformed,
+    /// The bytes nest too deep or hold too large a SET.
+    #[error("certificate: {0}")]
+    Bounds(DerError),
     /// The subject's key is refused.
     #[error("certificate: {0}")]
     Key(#[from] KeyError),
@@ -517,5 +522,14 @@ pub enum CertError {
 impl From<der::Error> for CertError {
     fn from(_: der::Error) -> Self {
         Self::Malformed
+    }
+}
+
+impl From<DerError> for CertError {
+    fn from(error: DerError) -> Self {
+        match error {
+            DerError::Malformed => Self::Malformed,
+            DerError::TooDeep | DerError::SetTooLarge => Self::Bounds(error),
+        }
     }
 }

@@ -2,6 +2,7 @@
 use crate::algorithm::SignatureOidError;
 use crate::key::{KeyError, PublicKey, Scheme};
 use crate::pem::{self, PemError};
+use crate::tlv::DerError;
 use crate::{limits, tlv};
 use der::asn1::BitString;
 use der::{Decode, Tag};
@@ -41,6 +42,7 @@ impl CertificateRequest {
                 max: limits::REQUEST_DER,
             });
         }
+        tlv::check_sets(der)?;
         // CertificationRequest ::= SEQUENCE { info, signatureAlgorithm, signature }
         let parts = tlv::children(der, Tag::Sequence)?;
         let [info, algorithm, signature] = parts.as_slice() else {
@@ -116,6 +118,9 @@ pub enum CsrError {
     /// The bytes are no PKCS#10 request.
     #[error("certificate signing request does not parse")]
     Malformed,
+    /// The bytes nest too deep or hold too large a SET.
+    #[error("certificate signing request: {0}")]
+    Bounds(DerError),
     /// The self-signature is of an unknown type.
     #[error("unrecognized signature algorithm: {0}")]
     UnknownAlgorithm(String),
@@ -133,6 +138,15 @@ pub enum CsrError {
 impl From<der::Error> for CsrError {
     fn from(_: der::Error) -> Self {
         Self::Malformed
+    }
+}
+
+impl From<DerError> for CsrError {
+    fn from(error: DerError) -> Self {
+        match error {
+            DerError::Malformed => Self::Malformed,
+            DerError::TooDeep | DerError::SetTooLarge => Self::Bounds(error),
+        }
     }
 }
 

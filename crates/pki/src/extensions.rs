@@ -1,6 +1,6 @@
 //! Fulcio's extensions 1.3.6.1.4.1.57264.1.*, and the subject alternative name: build and read.
 use crate::cert::{CertError, Certificate, San};
-use crate::oid;
+use crate::{oid, tlv};
 use const_oid::ObjectIdentifier;
 use der::asn1::{Any, Ia5String, OctetString, Utf8StringRef};
 use der::{Decode, Encode};
@@ -290,10 +290,11 @@ pub fn san_der(san: &San) -> Result<Vec<u8>, CertError> {
 
 /// Reads DER GeneralNames that hold exactly one name of a kind that Fulcio issues.
 pub(crate) fn parse_san(der: &[u8]) -> Result<San, CertError> {
-    let malformed = |_| CertError::MalformedExtension {
+    let malformed = || CertError::MalformedExtension {
         oid: oid::SUBJECT_ALT_NAME.to_string(),
     };
-    let names = GeneralNames::from_der(der).map_err(malformed)?;
+    // A directoryName would hold SETs.
+    let names: GeneralNames = tlv::decode(der).map_err(|_| malformed())?;
     let [name] = names.as_slice() else {
         return Err(CertError::SanCount { count: names.len() });
     };
@@ -304,7 +305,7 @@ pub(crate) fn parse_san(der: &[u8]) -> Result<San, CertError> {
             let text = other
                 .value
                 .decode_as::<Utf8StringRef<'_>>()
-                .map_err(malformed)?;
+                .map_err(|_| malformed())?;
             Ok(San::OtherName(text.as_str().to_owned()))
         }
         _ => Err(CertError::SanKind),

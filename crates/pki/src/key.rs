@@ -35,6 +35,7 @@ impl PublicKey {
     /// [`limits::RSA_BITS`], Ed25519.
     pub fn parse_spki(der: &[u8]) -> Result<Self, KeyError> {
         check_size(der)?;
+        tlv::check_sets(der).map_err(|_| KeyError::Malformed)?;
         let spki = SubjectPublicKeyInfoRef::from_der(der).map_err(|_| KeyError::Malformed)?;
         let raw = spki
             .subject_public_key

@@ -14,6 +14,7 @@
 //! | [`csr`] | PKCS#10 requests |
 //! | [`path`] | path building and checking |
 //! | [`pem`] | PEM, as lenient as Sigstore's clients need |
+//! | [`tlv`] | bounds on DER before it is decoded |
 pub mod cert;
 pub mod csr;
 pub mod extensions;
@@ -23,9 +24,9 @@ pub mod path;
 pub mod pem;
 pub mod profile;
 pub mod sct;
+pub mod tlv;
 
 mod algorithm;
 mod crypto;
 mod oid;
 mod strength;
-mod tlv;

@@ -9,6 +9,13 @@ pub const PEM_LABEL: usize = 64;
 /// Most certificates read from one PEM text: several rotated chains of at most [`PATH_CERTIFICATES`] each.
 pub const CERTIFICATES_IN_PEM: usize = 64;
 
+/// Deepest nesting of DER elements: a timestamp token around a certificate chain has about 15 levels.
+pub const DER_DEPTH: usize = 32;
+
+/// Most members of one DER SET. Decoders sort the members by insertion, so work grows with the square of their number;
+/// a relative name has one or two, a signed message has about ten attributes.
+pub const SET_MEMBERS: usize = 64;
+
 /// Longest certificate, in bytes of DER. Fulcio's leaves have about 2 KiB; RFC 6962 itself allows 16 MiB.
 pub const CERTIFICATE_DER: usize = 64 * 1024;
 

@@ -2,6 +2,7 @@
 
 use crate::budget::Exhausted;
 use pki::path::PathError;
+use pki::tlv::DerError;
 
 /// Why a timestamp token does not verify.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -20,6 +21,9 @@ pub enum TimestampFailure {
         /// The part that does not parse.
         what: &'static str,
     },
+    /// Not DER, or beyond the bounds of what is decoded.
+    #[error("the token does not parse: {0}")]
+    Der(#[from] DerError),
     /// The authority did not grant the request.
     #[error("the authority's status is not `granted`")]
     NotGranted,

@@ -95,6 +95,7 @@ impl EntryFailure {
     pub(crate) fn cure(&self) -> String {
         match self {
             Self::Body(BodyFailure::DigestMissing { algorithm }) => format!("give the artifact's {algorithm} digest too, or its bytes"),
+            Self::Body(BodyFailure::NoSignature { .. }) => "sign again with a client that logs attestations as dsse, hashedrekord or intoto 0.0.2".into(),
             Self::Body(_) => "the entry belongs to another signature: use the bundle as the signer produced it, or sign again".into(),
             Self::KeyValidity { .. } => "correct validFor of this log in the trusted root if the key was in use then; else do not trust the entry".into(),
             Self::Future { .. } => "set this machine's clock, or ask the log's operator about theirs".into(),

@@ -73,6 +73,15 @@ fn find_log<'a>(cx: &Context<'a>, entry: &TransparencyLogEntry) -> Option<&'a Lo
     covering.or_else(|| known.next())
 }
 
+/// For entries without a signed time of their own: of several instances of the log, the one in use at a trusted time.
+fn instance_in_use<'a>(cx: &Context<'a>, log: &'a Log, times: &Times) -> &'a Log {
+    let same = |other: &&Log| other.id == log.id && other.key == log.key;
+    let mut instances = cx.trust.tlogs.iter().filter(same);
+    instances
+        .find(|other| check_key_in_use(cx, other, times).is_ok())
+        .unwrap_or(log)
+}
+
 /// Verifies every entry of a known log; gives the step and how many parties hold the entry.
 pub(crate) fn check(
     cx: &Context<'_>,
@@ -93,6 +102,10 @@ pub(crate) fn check(
                 quoted(&hex::encode(&entry.entry.log_id.key_id.0))
             ));
             continue;
+        };
+        let log = match &entry.promised_time {
+            Some(_) => log,
+            None => instance_in_use(cx, log, times),
         };
         match check_entry(cx, material, credential, entry, log, times) {
             Ok(evidence) => {

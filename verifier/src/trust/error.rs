@@ -130,6 +130,16 @@ pub enum TrustMaterialError {
         /// Length found.
         have: usize,
     },
+    /// The last certificate of a chain is no CA: the chain ends before its root.
+    #[error(
+        "{list}[{index}].certChain: the last certificate is no CA, so it cannot be an anchor; list the whole chain up to the root"
+    )]
+    AnchorNotCa {
+        /// The list.
+        list: TrustList,
+        /// The entry.
+        index: usize,
+    },
     /// A certificate does not parse.
     #[error("{list}[{index}].certChain.certificates[{certificate}]: {source}")]
     Certificate {

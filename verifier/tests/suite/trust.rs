@@ -185,6 +185,67 @@ fn a_tsa_chain_without_its_leaf_takes_the_embedded_one() {
     assert!(with_embedded > 0 || cases::all().is_empty());
 }
 
+#[test]
+fn a_tsa_chain_of_the_leaf_alone_has_no_anchor() {
+    let refused = error_of(|root| {
+        root.timestamp_authorities[0]
+            .cert_chain
+            .certificates
+            .truncate(1)
+    });
+    let Some(error) = refused else {
+        return;
+    };
+    assert_eq!(
+        error,
+        TrustMaterialError::AnchorNotCa {
+            list: TrustList::TimestampAuthorities,
+            index: 0
+        }
+    );
+    // Nor may the leaf stand at both ends.
+    let error = error_of(|root| {
+        let chain = &mut root.timestamp_authorities[0].cert_chain.certificates;
+        chain.truncate(1);
+        chain.push(chain[0].clone());
+    });
+    assert!(matches!(
+        error,
+        Some(TrustMaterialError::AnchorNotCa { .. })
+    ));
+}
+
+/// An entry of Rekor v2 has no time of its own that could choose between the two.
+#[test]
+fn a_log_key_listed_with_two_periods_is_in_use_in_both() {
+    let Some(case) = cases::named("rekor2-happy-path") else {
+        return;
+    };
+    let period = |start: &str, end: &str| {
+        Some(TimeRange {
+            start: Some(start.into()),
+            end: Some(end.into()),
+        })
+    };
+    let before = || period("2000-01-01T00:00:00Z", "2000-12-31T00:00:00Z");
+    let twice = |second: Option<TimeRange>| {
+        let mut root = case.root();
+        let mut again = root.tlogs.clone();
+        root.tlogs
+            .iter_mut()
+            .for_each(|log| log.public_key.valid_for = before());
+        if second.is_some() {
+            again
+                .iter_mut()
+                .for_each(|log| log.public_key.valid_for = second.clone());
+        }
+        root.tlogs.append(&mut again);
+        root
+    };
+    assert!(accepts(&case, &twice(None)));
+    assert!(!accepts(&case, &twice(before())));
+}
+
 /// The anchor decides, not what the token brings along.
 #[test]
 fn an_embedded_tsa_certificate_is_no_anchor() {
