@@ -25,3 +25,7 @@ pub(crate) const PATTERN_BYTES: usize = 4 * 1024;
 pub(crate) const PATTERN_COMPILED_BYTES: usize = 1024 * 1024;
 /// Characters of outside text quoted in a report line.
 pub(crate) const QUOTED_CHARS: usize = 300;
+
+/// Nesting of a statement. Predicates are other people's documents, an SBOM's components nest in each other; nothing of
+/// them is built, so the bound is generous: serde_json's own for what is built.
+pub(crate) const STATEMENT_DEPTH: usize = 128;

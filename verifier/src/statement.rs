@@ -36,9 +36,9 @@ struct Digests {
 }
 
 impl Statement {
-    /// Parses a payload, bounded like every JSON document, of at most [`limits::SUBJECTS`] subjects.
+    /// Parses a payload, bounded in bytes, depth and subjects.
     pub(crate) fn parse(payload: &[u8]) -> Result<Self, JsonError> {
-        json::parse(payload, limits::PAYLOAD_BYTES)
+        json::parse_nested(payload, limits::PAYLOAD_BYTES, limits::STATEMENT_DEPTH)
     }
 }
 
@@ -114,11 +114,12 @@ mod tests {
     }
 
     #[test]
-    fn a_predicate_nests_no_deeper_than_other_json() {
+    fn a_predicate_nests_deeper_than_our_own_documents_but_not_without_end() {
         let nested = |depth| format!("{}{}", "[".repeat(depth), "]".repeat(depth));
         let parse = |depth| Statement::parse(statement("", &nested(depth)).as_bytes());
-        assert!(parse(31).is_ok());
-        assert_eq!(parse(32).unwrap_err(), JsonError::TooDeep { limit: 32 });
+        let limit = limits::STATEMENT_DEPTH;
+        assert!(parse(limit - 1).is_ok());
+        assert_eq!(parse(limit).unwrap_err(), JsonError::TooDeep { limit });
     }
 
     #[test]

@@ -33,16 +33,23 @@ pub enum JsonError {
 
 /// Parses one JSON document of at most `max_bytes` and [`crate::limits::JSON_DEPTH`] levels.
 pub fn parse<T: DeserializeOwned>(json: &[u8], max_bytes: usize) -> Result<T, JsonError> {
+    parse_nested(json, max_bytes, crate::limits::JSON_DEPTH)
+}
+
+/// Parses one JSON document of at most `max_bytes` and `max_depth` levels, for documents of others.
+pub fn parse_nested<T: DeserializeOwned>(
+    json: &[u8],
+    max_bytes: usize,
+    max_depth: usize,
+) -> Result<T, JsonError> {
     if json.len() > max_bytes {
         return Err(JsonError::TooLarge {
             have: json.len(),
             limit: max_bytes,
         });
     }
-    if deeper_than(json, crate::limits::JSON_DEPTH) {
-        return Err(JsonError::TooDeep {
-            limit: crate::limits::JSON_DEPTH,
-        });
+    if deeper_than(json, max_depth) {
+        return Err(JsonError::TooDeep { limit: max_depth });
     }
     serde_json::from_slice(json).map_err(malformed)
 }
