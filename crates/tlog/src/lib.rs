@@ -5,7 +5,7 @@
 //!
 //! - `log`: the handle; `sequencer`: the one task that appends; `reader`: everything else;
 //! - `edge`: the right edge in memory, loaded at start; `cache`: full tiles;
-//! - `batch`: the row of a batch; [`store`]: the narrow boundary to SQLite and memory.
+//! - `batch`: the row of a batch; [`store`]: the narrow boundary to PostgreSQL, SQLite and memory.
 
 mod batch;
 mod cache;

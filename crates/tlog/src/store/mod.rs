@@ -6,6 +6,7 @@
 //! writers (invariant 2), in one process or in several.
 
 mod memory;
+mod postgres;
 mod sqlite;
 
 use crate::TreeHead;
@@ -127,6 +128,13 @@ pub async fn sqlite(path: &Path) -> Result<Arc<dyn Store>, StoreError> {
     Ok(Arc::new(sqlite::Sqlite::open(path).await?))
 }
 
+/// Connects to a PostgreSQL database (`postgres://user@host/name?host=/socket/folder`) and migrates it.
+///
+/// Any number of processes may have logs in it, the same ones or others. A connection that breaks later is replaced.
+pub async fn postgres(url: &str) -> Result<Arc<dyn Store>, StoreError> {
+    Ok(Arc::new(postgres::Postgres::open(url).await?))
+}
+
 /// A store in memory, for tests.
 pub fn memory() -> Arc<dyn Store> {
     Arc::new(memory::Memory::default())
@@ -167,6 +175,22 @@ pub enum StoreError {
         /// The database file.
         path: PathBuf,
         /// The operating system's or the database's reason.
+        detail: String,
+    },
+    /// The database server cannot be reached, or refuses the role.
+    #[error("database {server} could not be opened: {detail}")]
+    Connect {
+        /// The database's URL without the password.
+        server: String,
+        /// The server's or the driver's reason.
+        detail: String,
+    },
+    /// The schema on the database server could not be brought to this release's.
+    #[error("database {server} could not be migrated: {detail}")]
+    Schema {
+        /// The database's URL without the password.
+        server: String,
+        /// The migration and its error.
         detail: String,
     },
     /// The store does not answer now; a retry may succeed.
