@@ -6,11 +6,13 @@
 //! - `log`: the handle; `sequencer`: the one task that appends; `reader`: everything else;
 //! - `edge`: the right edge in memory, loaded at start; `cache`: full tiles;
 //! - `batch`: the row of a batch; [`store`]: the narrow boundary to PostgreSQL, SQLite and memory;
-//! - [`guard`]: the newest signed head outside the store, against restored backups.
+//! - [`guard`]: the newest signed head outside the store, against restored backups;
+//! - [`fsck`]: the stored bytes recomputed by a second implementation.
 
 mod batch;
 mod cache;
 mod edge;
+pub mod fsck;
 pub mod guard;
 mod log;
 mod reader;

@@ -48,7 +48,7 @@ pub struct BatchRow {
     pub identities: Bytes,
     /// The signed checkpoint of the head that this batch made.
     pub checkpoint: Bytes,
-    /// Data beside the leaves, each with a u32 length; empty when every entry's is.
+    /// Data beside the leaves, each with a u32 length, left out when every entry's is empty; then the row's checksums.
     pub extras: Bytes,
     /// Leaves, each with a u32 length.
     pub bodies: Bytes,
@@ -72,6 +72,17 @@ pub enum KeyKind {
     Leaf,
     /// The identity. No two entries of a log share it.
     Identity,
+}
+
+/// Numbers of the rows that a log has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Inventory {
+    /// Batches.
+    pub batches: u64,
+    /// Tiles of level 1 and above.
+    pub tiles: u64,
+    /// Rows of the lookup: one for a leaf hash that is also the identity, else one each.
+    pub lookups: u64,
 }
 
 /// Keeps logs. See the module for who owns what.
@@ -115,6 +126,11 @@ pub trait Store: Send + Sync {
         kind: KeyKind,
         keys: &[Hash],
     ) -> Result<Vec<Option<u64>>, StoreError>;
+
+    /// Counts the rows of a log, for a check that nothing is there which nothing leads to; `None` when the store cannot.
+    async fn inventory(&self, _log: &str) -> Result<Option<Inventory>, StoreError> {
+        Ok(None)
+    }
 
     /// Releases what the store holds, after the logs on it are closed. Idempotent.
     async fn close(&self) {}

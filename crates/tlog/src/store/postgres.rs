@@ -5,7 +5,7 @@
 
 mod writer;
 
-use super::{BatchRow, Commit, CommitError, KeyKind, Store, StoreError};
+use super::{BatchRow, Commit, CommitError, Inventory, KeyKind, Store, StoreError};
 use crate::TreeHead;
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -230,6 +230,29 @@ impl Store for Postgres {
             *slot = Some(number(row, "leaf_index")?);
         }
         Ok(found)
+    }
+
+    async fn inventory(&self, log: &str) -> Result<Option<Inventory>, StoreError> {
+        let row = self
+            .read(|| {
+                sqlx::query(
+                    "SELECT (SELECT count(*) FROM tlog_batch WHERE log = l.id) AS batches,
+                            (SELECT count(*) FROM tlog_tile WHERE log = l.id) AS tiles,
+                            (SELECT count(*) FROM tlog_key WHERE log = l.id) AS lookups
+                     FROM tlog_log AS l WHERE l.name = $1",
+                )
+                .bind(log)
+                .fetch_optional(&self.readers)
+            })
+            .await?;
+        row.map(|row| {
+            Ok(Inventory {
+                batches: number(&row, "batches")?,
+                tiles: number(&row, "tiles")?,
+                lookups: number(&row, "lookups")?,
+            })
+        })
+        .transpose()
     }
 
     async fn close(&self) {
