@@ -156,11 +156,9 @@ impl Instance {
         Ok(())
     }
 
-    /// Tree ID of the Rekor v1 log: 63 bits of its log ID, so that it needs no state of its own.
+    /// Tree ID of the Rekor v1 log.
     pub(crate) fn tree_id(&self) -> i64 {
-        let id = self.public.rekor_v1.key_id();
-        let bits = u64::from_be_bytes([id[0], id[1], id[2], id[3], id[4], id[5], id[6], id[7]]);
-        i64::try_from((bits >> 1).max(1)).unwrap_or(1)
+        self.public.tree_id()
     }
 }
 

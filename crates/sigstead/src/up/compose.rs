@@ -13,7 +13,7 @@ use prometheus::Registry;
 use service::error::{Code, GatewayError};
 use service::health::{self, Check, Readiness};
 use std::sync::Arc;
-use tlog::{HeadSigner, Limits, Log, Store};
+use tlog::{FileGuard, Guard, HeadSigner, Limits, Log, OpenError, Store};
 use tower::ServiceExt;
 
 /// Request bodies of the Rekor v1 log, as public deployments limit them.
@@ -39,6 +39,7 @@ pub(crate) struct Services {
     /// URL of the development issuer, when it is on.
     pub(crate) dev_issuer: Option<String>,
     logs: Vec<Log>,
+    guard: Arc<FileGuard>,
 }
 
 impl Services {
@@ -54,8 +55,10 @@ impl Services {
             .with_context(|| format!("database {}", instance.layout.database().display()))?;
         let host = &instance.public.host;
         let signers = &instance.signers;
+        let guard = FileGuard::open(&instance.layout.guard())?;
         let opener = Opener {
             store,
+            guard: guard.clone(),
             clock: clock.clone(),
             create: instance.unfinished,
         };
@@ -160,6 +163,7 @@ impl Services {
             registry,
             dev_issuer,
             logs,
+            guard,
         })
     }
 
@@ -168,21 +172,36 @@ impl Services {
         for log in &self.logs {
             log.close().await;
         }
+        self.guard.close().await;
     }
 }
 
 struct Opener {
     store: Arc<dyn Store>,
+    guard: Arc<FileGuard>,
     clock: Clock,
     create: bool,
 }
 
 impl Opener {
     async fn open(&self, name: &str, signer: Arc<dyn HeadSigner>) -> Result<Log> {
-        Log::open(self.store.clone(), name, signer, self.clock.clone(), Limits::default(), self.create).await.context(
-            "a log that was there before cannot be opened; restore the database from the newest backup. \
-             Starting it anew with the same key would fork it",
-        )
+        let opened = Log::open_guarded(
+            self.store.clone(),
+            name,
+            signer,
+            self.clock.clone(),
+            Limits::default(),
+            self.create,
+            self.guard.clone(),
+        );
+        opened.await.map_err(|error| match error {
+            // These say themselves what to do.
+            OpenError::BehindGuard { .. } | OpenError::Guard(_) => error.into(),
+            error => anyhow::Error::from(error).context(
+                "a log that was there before cannot be opened; restore the database from the newest backup. \
+                 Starting it anew with the same key would fork it",
+            ),
+        })
     }
 }
 
