@@ -44,6 +44,11 @@ pub(crate) enum Command {
         after_help = "Examples:\n  sigstead verify --bundle app.tar.sigstore.json --certificate-identity you@example.com \\\n      --certificate-oidc-issuer http://127.0.0.1:8080/oidc app.tar\n  sigstead verify --bundle b.json --key cosign.pub --trusted-root root.json sha256:2cf24d..."
     )]
     Verify(VerifyArgs),
+    /// Check the logs of a stopped instance against themselves: 0 clean, 1 findings, 2 unreadable
+    #[command(
+        after_help = "Examples:\n  sigstead fsck --data-dir ./sigstead-data\n  sigstead fsck --log rekor-v1 --json"
+    )]
+    Fsck(FsckArgs),
     /// Trust files for clients
     #[command(subcommand)]
     Trust(TrustCommand),
@@ -211,6 +216,24 @@ pub(crate) struct IssuerArgs {
     /// Regular expression that the whole OIDC issuer must match
     #[arg(long, value_name = "R")]
     pub(crate) certificate_oidc_issuer_regexp: Option<String>,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct FsckArgs {
+    #[command(flatten)]
+    pub(crate) data: DataArgs,
+    /// Check this log alone: ct, rekor-v1 or rekor-v2 [default: all]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) log: Option<String>,
+    /// Print the report as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Say what going on from a database older than what was signed costs; with --yes, write the guard of this log anew
+    #[arg(long, value_name = "LOG", conflicts_with_all = ["log", "json"])]
+    pub(crate) accept_rollback: Option<String>,
+    /// Do it
+    #[arg(long, requires = "accept_rollback")]
+    pub(crate) yes: bool,
 }
 
 #[derive(Debug, Subcommand)]

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 pub(crate) enum Outcome {
     /// Done; for `verify`: verified.
     Success,
-    /// `verify` only: the material is readable and does not hold.
+    /// The material is readable and does not hold: `verify` did not verify, `fsck` found something.
     NotVerified,
 }
 

@@ -1,5 +1,9 @@
-//! For tests only: where the vectors are.
+//! For tests only: where the vectors are, and a PostgreSQL server of the test's own.
 #![allow(clippy::print_stderr)]
+
+mod postgres;
+
+pub use postgres::{Cluster, postgres};
 
 use std::path::{Path, PathBuf};
 

@@ -5,17 +5,22 @@
 //!
 //! - `log`: the handle; `sequencer`: the one task that appends; `reader`: everything else;
 //! - `edge`: the right edge in memory, loaded at start; `cache`: full tiles;
-//! - `batch`: the row of a batch; [`store`]: the narrow boundary to SQLite and memory.
+//! - `batch`: the row of a batch; [`store`]: the narrow boundary to PostgreSQL, SQLite and memory;
+//! - [`guard`]: the newest signed head outside the store, against restored backups;
+//! - [`fsck`]: the stored bytes recomputed by a second implementation.
 
 mod batch;
 mod cache;
 mod edge;
+pub mod fsck;
+pub mod guard;
 mod log;
 mod reader;
 mod sequencer;
 pub mod store;
 
 pub use batch::{BatchError, MAX_BATCH_ENTRIES};
+pub use guard::{FileGuard, Guard, GuardError, NoGuard};
 pub use log::Log;
 pub use reader::{MAX_READ_BYTES, MAX_READ_ENTRIES};
 pub use store::{Store, StoreError};
@@ -130,6 +135,21 @@ pub enum OpenError {
     /// The head of a new log was not signed.
     #[error(transparent)]
     Sign(#[from] SignError),
+    /// The store was set back: less, or another tree, than was already signed.
+    #[error("{}", guard::describe(name, *have, *signed, *other_root))]
+    BehindGuard {
+        /// Name of the log.
+        name: String,
+        /// Entries in the store.
+        have: u64,
+        /// Entries of the newest signed head.
+        signed: u64,
+        /// The store has that many entries or more, and another root for them.
+        other_root: bool,
+    },
+    /// The guard could not be read or written.
+    #[error(transparent)]
+    Guard(#[from] GuardError),
 }
 
 /// Why a submission was not answered with an entry.

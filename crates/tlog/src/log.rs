@@ -1,6 +1,7 @@
 //! The handle of a log: submissions go to its sequencer, reads go straight to the store.
 
-use crate::edge::{Edge, View, load};
+use crate::edge::{Edge, View, check_last_batch, load};
+use crate::guard::{self, Guard, NoGuard};
 use crate::reader::Reader;
 use crate::sequencer::{Pending, Placed, Sequencer};
 use crate::store::{CommitError, KeyKind, Store, StoreError};
@@ -43,19 +44,42 @@ impl Log {
         limits: Limits,
         create: bool,
     ) -> Result<Self, OpenError> {
-        let head = match store.head(name).await? {
-            Some(head) => head,
-            None if create => self::create(&*store, name, &*signer, &clock).await?,
-            None => return Err(OpenError::Missing(name.to_owned())),
-        };
-        let view = Arc::new(load(&*store, name, head).await?);
-        Ok(Self::start(
-            Reader::new(store, name),
-            view,
+        Self::open_guarded(
+            store,
+            name,
             signer,
             clock,
             limits,
-        ))
+            create,
+            Arc::new(NoGuard),
+        )
+        .await
+    }
+
+    /// Opens a log as [`Log::open`] does, and refuses a store that is behind the guard; see [`guard`].
+    pub async fn open_guarded(
+        store: Arc<dyn Store>,
+        name: &str,
+        signer: Arc<dyn HeadSigner>,
+        clock: Clock,
+        limits: Limits,
+        create: bool,
+        guard: Arc<dyn Guard>,
+    ) -> Result<Self, OpenError> {
+        let head = match store.head(name).await? {
+            Some(head) => head,
+            None if create => {
+                check_never_signed(&*guard, name).await?;
+                self::create(&*store, name, &*signer, &clock).await?
+            }
+            None => return Err(OpenError::Missing(name.to_owned())),
+        };
+        let view = Arc::new(load(&*store, name, head).await?);
+        check_last_batch(&*store, name, &view.head).await?;
+        let reader = Reader::new(store, name);
+        guard::check(&*guard, &reader, &view).await?;
+        guard.record(name, &view.head).await?;
+        Ok(Self::start(reader, view, signer, clock, limits, guard))
     }
 
     fn start(
@@ -64,6 +88,7 @@ impl Log {
         signer: Arc<dyn HeadSigner>,
         clock: Clock,
         limits: Limits,
+        guard: Arc<dyn Guard>,
     ) -> Self {
         let reader = Arc::new(reader);
         let max_entry = limits.max_entry;
@@ -76,6 +101,7 @@ impl Log {
             signer,
             clock,
             limits,
+            guard,
             queue: submissions,
             waiting: VecDeque::new(),
             view: Some(view),
@@ -157,13 +183,21 @@ impl Log {
         let proof = reader.inclusion_proof(&view, index, view.head.size).await?;
         // The first copy of a duplicate may differ in its leaf (CT: another timestamp), so it is read.
         let entry = match duplicate {
-            true => reader
-                .entry(&view, index)
-                .await?
-                .ok_or(ReadError::OutOfRange {
-                    index,
-                    size: view.head.size,
-                })?,
+            true => {
+                // The lookup that led to it is no part of the tree.
+                if reader.identity(&view, index).await? != submission.identity {
+                    return Err(ReadError::Corrupt(format!(
+                        "the lookup leads to entry {index}, which is another one"
+                    )));
+                }
+                reader
+                    .entry(&view, index)
+                    .await?
+                    .ok_or(ReadError::OutOfRange {
+                        index,
+                        size: view.head.size,
+                    })?
+            }
             false => Entry {
                 index,
                 leaf: submission.leaf,
@@ -261,6 +295,19 @@ impl Log {
 
     fn view(&self) -> Arc<View> {
         self.inner.view.borrow().clone()
+    }
+}
+
+/// A log that was signed before and is not in the store was lost with it: a new one would be a fork.
+async fn check_never_signed(guard: &dyn Guard, name: &str) -> Result<(), OpenError> {
+    match guard.load(name).await? {
+        Some(signed) if signed.size > 0 => Err(OpenError::BehindGuard {
+            name: name.to_owned(),
+            have: 0,
+            signed: signed.size,
+            other_root: false,
+        }),
+        _ => Ok(()),
     }
 }
 

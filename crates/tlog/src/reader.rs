@@ -168,11 +168,52 @@ impl Reader {
             .store
             .find(&self.log, kind, std::slice::from_ref(key))
             .await?;
-        Ok(found
+        let Some(index) = found.first().copied().flatten() else {
+            return Ok(None);
+        };
+        if index >= view.head.size {
+            return Ok(None);
+        }
+        // The lookup is no part of the tree: what it leads to is compared before it is answered.
+        let have = match kind {
+            KeyKind::Leaf => self.leaf_hash(view, index).await?,
+            KeyKind::Identity => self.identity(view, index).await?,
+        };
+        if have != *key {
+            return Err(ReadError::Corrupt(format!(
+                "the lookup leads to entry {index}, which has another hash"
+            )));
+        }
+        Ok(Some(index))
+    }
+
+    /// The identity of an entry of the view.
+    pub(crate) async fn identity(&self, view: &View, index: u64) -> Result<Hash, ReadError> {
+        let rows = self
+            .store
+            .batches(&self.log, index, index.saturating_add(1), 1)
+            .await?;
+        let row = rows
             .first()
+            .ok_or_else(|| ReadError::Corrupt(format!("entry {index} is not stored")))?;
+        batch::decode(row).map_err(|error| ReadError::Corrupt(error.to_string()))?;
+        if row.identities.is_empty() {
+            return self.leaf_hash(view, index).await;
+        }
+        batch::identity(row, index)
+            .ok_or_else(|| ReadError::Corrupt(format!("entry {index} is not stored")))
+    }
+
+    async fn leaf_hash(&self, view: &View, index: u64) -> Result<Hash, ReadError> {
+        let id = TileId {
+            level: 0,
+            index: index >> 8,
+        };
+        let tile = self.tile(view, id).await?;
+        tile.row()
+            .get(place(index))
             .copied()
-            .flatten()
-            .filter(|index| *index < view.head.size))
+            .ok_or_else(|| missing(id))
     }
 
     async fn prove(

@@ -16,6 +16,7 @@
 //! While an outcome is unknown there is no view to sign from (invariant 5): `view` is `None` until the store answers.
 
 use crate::edge::{Changes, View, load};
+use crate::guard::{self, Guard};
 use crate::reader::Reader;
 use crate::store::{BatchRow, Commit, CommitError, KeyKind};
 use crate::{AppendError, HeadSigner, Limits, OpenError, Submission, TreeHead, batch};
@@ -61,6 +62,8 @@ pub(crate) struct Sequencer {
     pub(crate) signer: Arc<dyn HeadSigner>,
     pub(crate) clock: Clock,
     pub(crate) limits: Limits,
+    /// Sees every head after its commit and before anybody else does.
+    pub(crate) guard: Arc<dyn Guard>,
     pub(crate) queue: mpsc::Receiver<Pending>,
     /// Taken from the queue, to be tried before what is still in it.
     pub(crate) waiting: VecDeque<Pending>,
@@ -126,8 +129,10 @@ impl Sequencer {
         match outcome {
             Ok(()) => {
                 let row = prepared.commit.batch;
-                let view = self.publish(prepared.view, prepared.full);
-                answer(slots, &row, &view);
+                match self.publish(prepared.view, prepared.full).await {
+                    Ok(view) => answer(slots, &row, &view),
+                    Err(error) => refuse(pending(slots), &error),
+                }
             }
             Err(CommitError::Failed(why)) => {
                 tracing::warn!(log, %why, "a batch was not stored");
@@ -236,7 +241,7 @@ impl Sequencer {
             tracing::error!(log = self.reader.log(), %error, "the log cannot go on from its store");
             unavailable(error)
         })?;
-        Ok(self.publish(loaded, Changes::default()))
+        self.publish(loaded, Changes::default()).await
     }
 
     async fn reload(&self) -> Result<View, OpenError> {
@@ -248,6 +253,7 @@ impl Sequencer {
             .await?
             .ok_or_else(|| OpenError::Missing(log.to_owned()))?;
         let view = load(self.reader.store(), log, head).await?;
+        guard::check(&*self.guard, &self.reader, &view).await?;
         self.check_grown(&view).await?;
         Ok(view)
     }
@@ -369,15 +375,21 @@ impl Sequencer {
         })
     }
 
-    /// Shows a committed head to readers.
-    fn publish(&mut self, view: View, changes: Changes) -> Arc<View> {
+    /// Shows a committed head to readers, once the guard has it. When the guard cannot take it, the outcome counts as
+    /// unknown: the next batch begins with a reload, and a retry is answered with the entry that is stored.
+    async fn publish(&mut self, view: View, changes: Changes) -> Result<Arc<View>, AppendError> {
+        if let Err(error) = self.guard.record(self.reader.log(), &view.head).await {
+            self.view = None;
+            tracing::error!(log = self.reader.log(), %error, "a head is committed and not guarded; it is not published");
+            return Err(unavailable(error));
+        }
         for (id, tile) in changes.full {
             self.reader.remember(id, tile);
         }
         let view = Arc::new(view);
         self.view = Some(view.clone());
         self.published.send_replace(view.clone());
-        view
+        Ok(view)
     }
 
     /// Tries submissions again, before everything that came later, for a bounded time.

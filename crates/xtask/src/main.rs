@@ -2,7 +2,9 @@
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
 mod bench;
+mod crash;
 mod e2e;
+mod load;
 mod shell;
 mod test;
 mod tidy;
@@ -26,6 +28,8 @@ enum Task {
     Tidy,
     /// Real clients sign and verify against a freshly started instance
     E2e,
+    /// Kill the program at random moments under load, and prove that nothing was lost or forked
+    Crash(crash::Options),
     /// Measurements
     #[command(subcommand)]
     Bench(Bench),
@@ -42,6 +46,7 @@ fn main() -> ExitCode {
         Task::Test => test::run(),
         Task::Tidy => tidy::run(),
         Task::E2e => e2e::run(),
+        Task::Crash(options) => crash::run(&options),
         Task::Bench(Bench::FirstSignature) => bench::first_signature::run(),
     };
     match done {

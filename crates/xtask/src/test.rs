@@ -1,7 +1,7 @@
 //! `cargo xtask test`: what a change must pass, in the order in which it fails fastest.
 
 use crate::shell::{cargo, step};
-use crate::{e2e, tidy};
+use crate::{crash, e2e, tidy};
 use anyhow::Result;
 
 pub(crate) fn run() -> Result<()> {
@@ -23,5 +23,6 @@ pub(crate) fn run() -> Result<()> {
             "warnings",
         ]),
     )?;
-    e2e::run()
+    e2e::run()?;
+    crash::short()
 }

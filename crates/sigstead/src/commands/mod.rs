@@ -1,5 +1,6 @@
 //! The commands that end by themselves.
 
+pub(crate) mod fsck;
 pub(crate) mod input;
 pub(crate) mod sign;
 pub(crate) mod token;

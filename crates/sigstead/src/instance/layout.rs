@@ -84,6 +84,11 @@ impl Layout {
         self.root.join("sigstead.db")
     }
 
+    /// The newest signed head of each log, outside the database.
+    pub(crate) fn guard(&self) -> PathBuf {
+        self.root.join("guard")
+    }
+
     pub(crate) fn description(&self) -> PathBuf {
         self.root.join("instance.json")
     }

@@ -170,18 +170,21 @@ impl Instance {
         Ok(())
     }
 
-    /// Tree ID of the Rekor v1 log: 63 bits of its log ID, so that it needs no state of its own.
+    /// Tree ID of the Rekor v1 log.
     pub(crate) fn tree_id(&self) -> i64 {
-        let id = self.public.rekor_v1.key_id();
-        let bits = u64::from_be_bytes([id[0], id[1], id[2], id[3], id[4], id[5], id[6], id[7]]);
-        i64::try_from((bits >> 1).max(1)).unwrap_or(1)
+        self.public.tree_id()
     }
 }
 
 impl Description {
     /// Claims a new folder for a host, before anything else is written into it.
     fn begin(layout: &Layout, url: &str, host: &str, clock: &Clock) -> Result<Self> {
-        for left in [layout.keys(), layout.public(), layout.database()] {
+        for left in [
+            layout.keys(),
+            layout.public(),
+            layout.database(),
+            layout.guard(),
+        ] {
             if left.exists() {
                 bail!(
                     "{} exists and {} does not: the folder has lost a file and would fork its logs. \

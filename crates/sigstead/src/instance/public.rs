@@ -76,6 +76,13 @@ impl PublicHalf {
         Ok(())
     }
 
+    /// Tree ID of the Rekor v1 log: 63 bits of its log ID, so that it needs no state of its own.
+    pub(crate) fn tree_id(&self) -> i64 {
+        let id = self.rekor_v1.key_id();
+        let bits = u64::from_be_bytes([id[0], id[1], id[2], id[3], id[4], id[5], id[6], id[7]]);
+        i64::try_from((bits >> 1).max(1)).unwrap_or(1)
+    }
+
     /// The time of creation as trust files spell it.
     pub(crate) fn created_text(&self) -> Result<String> {
         Ok(self.created.format(&Rfc3339)?)

@@ -13,7 +13,7 @@ use prometheus::Registry;
 use service::error::{Code, GatewayError};
 use service::health::{self, Check, Readiness};
 use std::sync::Arc;
-use tlog::{HeadSigner, Limits, Log, Store};
+use tlog::{FileGuard, HeadSigner, Limits, Log, OpenError, Store};
 use tower::ServiceExt;
 
 /// One path a role, which answers 200 when the role works.
@@ -118,6 +118,7 @@ impl Services {
         for log in [&self.logs.ct, &self.logs.v1, &self.logs.v2] {
             log.close().await;
         }
+        self.logs.guard.close().await;
     }
 }
 
@@ -126,6 +127,7 @@ struct Logs {
     ct: Log,
     v1: Log,
     v2: Log,
+    guard: Arc<FileGuard>,
 }
 
 impl Logs {
@@ -140,8 +142,10 @@ impl Logs {
         let store = tlog::store::sqlite(&database)
             .await
             .with_context(|| format!("database {}", database.display()))?;
+        let guard = FileGuard::open(&instance.layout.guard())?;
         let opener = Opener {
             store,
+            guard: guard.clone(),
             clock: clock.clone(),
             create: instance.is_unfinished(),
         };
@@ -153,25 +157,37 @@ impl Logs {
             ct: opener.open("ct", ct).await?,
             v1: opener.open("rekor-v1", v1).await?,
             v2: opener.open("rekor-v2", v2).await?,
+            guard,
         })
     }
 }
 
 struct Opener {
     store: Arc<dyn Store>,
+    guard: Arc<FileGuard>,
     clock: Clock,
     create: bool,
 }
 
 impl Opener {
     async fn open(&self, name: &str, signer: Arc<dyn HeadSigner>) -> Result<Log> {
-        let (store, clock) = (self.store.clone(), self.clock.clone());
-        Log::open(store, name, signer, clock, Limits::default(), self.create)
-            .await
-            .context(
+        let opened = Log::open_guarded(
+            self.store.clone(),
+            name,
+            signer,
+            self.clock.clone(),
+            Limits::default(),
+            self.create,
+            self.guard.clone(),
+        );
+        opened.await.map_err(|error| match error {
+            // These say themselves what to do.
+            OpenError::BehindGuard { .. } | OpenError::Guard(_) => error.into(),
+            error => anyhow::Error::from(error).context(
                 "a log that was there before cannot be opened; restore the database from the newest backup. \
                  Starting it anew with the same key would fork it",
-            )
+            ),
+        })
     }
 }
 

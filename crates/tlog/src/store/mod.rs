@@ -6,6 +6,7 @@
 //! writers (invariant 2), in one process or in several.
 
 mod memory;
+mod postgres;
 mod sqlite;
 
 use crate::TreeHead;
@@ -47,7 +48,7 @@ pub struct BatchRow {
     pub identities: Bytes,
     /// The signed checkpoint of the head that this batch made.
     pub checkpoint: Bytes,
-    /// Data beside the leaves, each with a u32 length; empty when every entry's is.
+    /// Data beside the leaves, each with a u32 length, left out when every entry's is empty; then the row's checksums.
     pub extras: Bytes,
     /// Leaves, each with a u32 length.
     pub bodies: Bytes,
@@ -71,6 +72,17 @@ pub enum KeyKind {
     Leaf,
     /// The identity. No two entries of a log share it.
     Identity,
+}
+
+/// Numbers of the rows that a log has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Inventory {
+    /// Batches.
+    pub batches: u64,
+    /// Tiles of level 1 and above.
+    pub tiles: u64,
+    /// Rows of the lookup: one for a leaf hash that is also the identity, else one each.
+    pub lookups: u64,
 }
 
 /// Keeps logs. See the module for who owns what.
@@ -115,6 +127,11 @@ pub trait Store: Send + Sync {
         keys: &[Hash],
     ) -> Result<Vec<Option<u64>>, StoreError>;
 
+    /// Counts the rows of a log, for a check that nothing is there which nothing leads to; `None` when the store cannot.
+    async fn inventory(&self, _log: &str) -> Result<Option<Inventory>, StoreError> {
+        Ok(None)
+    }
+
     /// Releases what the store holds, after the logs on it are closed. Idempotent.
     async fn close(&self) {}
 }
@@ -125,6 +142,13 @@ pub trait Store: Send + Sync {
 /// because two processes on one file would only ever conflict.
 pub async fn sqlite(path: &Path) -> Result<Arc<dyn Store>, StoreError> {
     Ok(Arc::new(sqlite::Sqlite::open(path).await?))
+}
+
+/// Connects to a PostgreSQL database (`postgres://user@host/name?host=/socket/folder`) and migrates it.
+///
+/// Any number of processes may have logs in it, the same ones or others. A connection that breaks later is replaced.
+pub async fn postgres(url: &str) -> Result<Arc<dyn Store>, StoreError> {
+    Ok(Arc::new(postgres::Postgres::open(url).await?))
 }
 
 /// A store in memory, for tests.
@@ -167,6 +191,22 @@ pub enum StoreError {
         /// The database file.
         path: PathBuf,
         /// The operating system's or the database's reason.
+        detail: String,
+    },
+    /// The database server cannot be reached, or refuses the role.
+    #[error("database {server} could not be opened: {detail}")]
+    Connect {
+        /// The database's URL without the password.
+        server: String,
+        /// The server's or the driver's reason.
+        detail: String,
+    },
+    /// The schema on the database server could not be brought to this release's.
+    #[error("database {server} could not be migrated: {detail}")]
+    Schema {
+        /// The database's URL without the password.
+        server: String,
+        /// The migration and its error.
         detail: String,
     },
     /// The store does not answer now; a retry may succeed.

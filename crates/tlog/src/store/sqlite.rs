@@ -6,7 +6,7 @@
 
 mod checkpointer;
 
-use super::{BatchRow, Commit, CommitError, KeyKind, Store, StoreError, TileRow};
+use super::{BatchRow, Commit, CommitError, Inventory, KeyKind, Store, StoreError, TileRow};
 use crate::TreeHead;
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -257,6 +257,27 @@ impl Store for Sqlite {
             *slot = Some(number(row, "leaf_index")?);
         }
         Ok(found)
+    }
+
+    async fn inventory(&self, log: &str) -> Result<Option<Inventory>, StoreError> {
+        let row = sqlx::query(
+            "SELECT (SELECT count(*) FROM tlog_batch WHERE log = l.id) AS batches,
+                    (SELECT count(*) FROM tlog_tile WHERE log = l.id) AS tiles,
+                    (SELECT count(*) FROM tlog_key WHERE log = l.id) AS lookups
+             FROM tlog_log AS l WHERE l.name = ?1",
+        )
+        .bind(log.to_owned())
+        .fetch_optional(&self.readers)
+        .await
+        .map_err(|error| self.read_error(&error))?;
+        row.map(|row| {
+            Ok(Inventory {
+                batches: number(&row, "batches")?,
+                tiles: number(&row, "tiles")?,
+                lookups: number(&row, "lookups")?,
+            })
+        })
+        .transpose()
     }
 
     async fn close(&self) {

@@ -2,7 +2,7 @@
 //! there twice.
 
 use crate::faulty::Fault;
-use crate::fixture::{Fixture, append, append_all, audit, check_answer, submission};
+use crate::fixture::{Fixture, append, append_all, audit, check_answer, insist, submission};
 use crate::stamp;
 use tlog::{AppendError, Limits};
 
@@ -25,17 +25,6 @@ const FAULTS: [Fault; 7] = [
     Fault::UnknownStoredThenDown,
     Fault::UnknownLostThenDown,
 ];
-
-/// Appends until the log takes it, as a client does.
-async fn insist(log: &tlog::Log, number: usize) -> tlog::Integrated {
-    loop {
-        match log.append(submission(number)).await {
-            Ok(answer) => return answer,
-            Err(AppendError::Unavailable(_)) => {}
-            Err(error) => panic!("{error}"),
-        }
-    }
-}
 
 async fn no_fault_loses_or_doubles_an_entry(fixture: Fixture) {
     for fault in FAULTS {

@@ -7,46 +7,82 @@ use merkle::Hash;
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
-use tlog::{HeadSigner, Integrated, Limits, Log, OpenError, SignError, Store, Submission, store};
+use tlog::{
+    AppendError, HeadSigner, Integrated, Limits, Log, OpenError, SignError, Store, Submission,
+    store,
+};
 
 pub(crate) struct Fixture {
     pub(crate) store: Arc<Faulty>,
     pub(crate) signer: Arc<NoteSigner>,
     pub(crate) clock: Clock,
     pub(crate) hand: Hand,
-    folder: Option<tempfile::TempDir>,
+    place: Place,
+}
+
+/// Where the store is, to open it again.
+enum Place {
+    Memory,
+    Sqlite(tempfile::TempDir),
+    Postgres(String),
+}
+
+impl Place {
+    async fn open(&self) -> Arc<dyn Store> {
+        match self {
+            Self::Memory => store::memory(),
+            Self::Sqlite(folder) => store::sqlite(&folder.path().join("log.db")).await.unwrap(),
+            Self::Postgres(url) => store::postgres(url).await.unwrap(),
+        }
+    }
 }
 
 impl Fixture {
-    pub(crate) async fn memory() -> Self {
-        Self::new(store::memory(), None)
+    pub(crate) async fn memory() -> Option<Self> {
+        Some(Self::new(Place::Memory).await)
     }
 
-    pub(crate) async fn sqlite() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let store = store::sqlite(&folder.path().join("log.db")).await.unwrap();
-        Self::new(store, Some(folder))
+    pub(crate) async fn sqlite() -> Option<Self> {
+        Some(Self::new(Place::Sqlite(tempfile::tempdir().unwrap())).await)
     }
 
-    fn new(store: Arc<dyn Store>, folder: Option<tempfile::TempDir>) -> Self {
+    /// `None` where there is no PostgreSQL server.
+    pub(crate) async fn postgres() -> Option<Self> {
+        Some(Self::on(testkit::postgres()?).await)
+    }
+
+    /// Over the PostgreSQL database of this URL.
+    pub(crate) async fn on(url: String) -> Self {
+        Self::new(Place::Postgres(url)).await
+    }
+
+    /// The URL of a PostgreSQL database.
+    pub(crate) fn url(&self) -> &str {
+        match &self.place {
+            Place::Postgres(url) => url,
+            _ => panic!("no server"),
+        }
+    }
+
+    async fn new(place: Place) -> Self {
         let start = std::time::UNIX_EPOCH + std::time::Duration::from_secs(1_700_000_000);
         let (clock, hand) = Clock::manual(start.into());
         Self {
-            store: Faulty::new(store),
+            store: Faulty::new(place.open().await),
             signer: Arc::default(),
             clock,
             hand,
-            folder,
+            place,
         }
     }
 
     /// Closes the store and opens it again, as a new process would.
     pub(crate) async fn restart(&mut self) {
-        if let Some(folder) = &self.folder {
+        if !matches!(self.place, Place::Memory) {
             let old = std::mem::replace(&mut self.store, Faulty::new(store::memory()));
             old.close().await;
             drop(old);
-            self.store = Faulty::new(store::sqlite(&folder.path().join("log.db")).await.unwrap());
+            self.store = Faulty::new(self.place.open().await);
         }
     }
 
@@ -147,6 +183,17 @@ pub(crate) async fn append(log: &Log, submission: Submission) -> Integrated {
     let answer = log.append(submission).await.unwrap();
     check_answer(&answer);
     answer
+}
+
+/// Appends until the log takes it, as a client does.
+pub(crate) async fn insist(log: &Log, number: usize) -> Integrated {
+    loop {
+        match log.append(submission(number)).await {
+            Ok(answer) => return answer,
+            Err(AppendError::Unavailable(_)) => {}
+            Err(error) => panic!("{error}"),
+        }
+    }
 }
 
 /// The proof leads from the leaf to the root of the head, and the checkpoint is that head's.

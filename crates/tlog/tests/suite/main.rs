@@ -10,7 +10,10 @@ mod duplicates;
 mod faults;
 mod faulty;
 mod fixture;
+mod fsck;
+mod guard;
 mod limits;
+mod postgres_server;
 mod reading;
 mod restart;
 mod sqlite_file;
@@ -19,16 +22,18 @@ mod writers;
 /// Stamps tests that take a [`fixture::Fixture`] over the stores.
 macro_rules! stamp {
     ($($claim:ident),+ $(,)?) => {
-        mod memory {
+        crate::stamp!(@ memory $($claim)+);
+        crate::stamp!(@ sqlite $($claim)+);
+        crate::stamp!(@ postgres $($claim)+);
+    };
+    (@ $store:ident $($claim:ident)+) => {
+        mod $store {
             $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
             async fn $claim() {
-                super::$claim(crate::fixture::Fixture::memory().await).await;
-            })+
-        }
-        mod sqlite {
-            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-            async fn $claim() {
-                super::$claim(crate::fixture::Fixture::sqlite().await).await;
+                // A store that is not there was named by the one who looked for it.
+                if let Some(fixture) = crate::fixture::Fixture::$store().await {
+                    super::$claim(fixture).await;
+                }
             })+
         }
     };

@@ -1,7 +1,7 @@
 //! `cargo xtask bench first-signature`.
 
-use crate::e2e::{Instance, release_binary};
-use crate::shell::{cargo, step, text};
+use crate::e2e::{Instance, build_release, release_binary};
+use crate::shell::text;
 use crate::tools::Tools;
 use anyhow::Result;
 use comfy_table::{Table, presets::UTF8_FULL_CONDENSED};
@@ -13,10 +13,7 @@ use std::time::{Duration, Instant};
 const RUNS: usize = 5;
 
 pub(crate) fn run() -> Result<()> {
-    step(
-        "building the program",
-        cargo().args(["build", "--release", "--quiet", "--package", "sigstead"]),
-    )?;
+    build_release()?;
     let tools = Tools::prepare()?;
     let mut rows = Rows::default();
     for _ in 0..RUNS {

@@ -1,19 +1,40 @@
 //! A running `sigstead up`, stopped when dropped.
 
-use crate::shell::{root, text};
+use crate::shell::{cargo, root, step, text};
 use anyhow::{Context, Result, bail};
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-/// The program under test.
+/// The program under test: `$SIGSTEAD_BINARY`, else the release build.
 pub(crate) fn release_binary() -> PathBuf {
+    if let Some(program) = std::env::var_os(BINARY) {
+        return PathBuf::from(program);
+    }
     let target = std::env::var_os("CARGO_TARGET_DIR")
         .map(PathBuf::from)
         .unwrap_or_else(|| root().join("target"));
     target.join("release/sigstead")
 }
+
+/// Builds the release program, unless `$SIGSTEAD_BINARY` names another one.
+pub(crate) fn build_release() -> Result<()> {
+    if std::env::var_os(BINARY).is_some() {
+        println!(
+            "\n== the program under test is {}",
+            release_binary().display()
+        );
+        return Ok(());
+    }
+    step(
+        "building the program",
+        cargo().args(["build", "--release", "--quiet", "--package", "sigstead"]),
+    )
+}
+
+/// Names the program to test instead of the release build.
+const BINARY: &str = "SIGSTEAD_BINARY";
 
 /// One `sigstead up` on a free port.
 pub(crate) struct Instance {
@@ -35,36 +56,12 @@ impl Instance {
 
     /// Starts with these arguments besides `up --json --data-dir`.
     pub(crate) fn start_with(data: &Path, args: &[&str]) -> Result<Self> {
-        let start = Instant::now();
-        let mut child = Command::new(release_binary())
-            .args(["up", "--json", "--data-dir"])
-            .arg(data)
-            .args(args)
-            .stdout(Stdio::piped())
-            .stdin(Stdio::null())
-            .spawn()
-            .context("cannot start the program")?;
-        let stdout = child.stdout.take().context("no standard output")?;
-        let mut lines = BufReader::new(stdout).lines();
-        let screen = lines
-            .next()
-            .context("`up` ended before its first screen")??;
-        let ready = lines.next().context("`up` ended before `ready`")??;
-        if ready != "ready" {
-            bail!("the line after the first screen is {ready:?}, not `ready`");
-        }
-        let ready_after = start.elapsed();
-        let screen: serde_json::Value =
-            serde_json::from_str(&screen).context("the first screen is not JSON")?;
-        let field = |name: &str| screen[name].as_str().unwrap_or_default().to_owned();
-        Ok(Self {
-            child,
-            data: data.to_owned(),
-            url: field("url"),
-            oidc: field("oidc"),
-            ready_after,
-            screen,
-        })
+        Starting::spawn(data, args)?.ready()
+    }
+
+    /// The process ID.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
     }
 
     /// A trust file by name.
@@ -94,16 +91,7 @@ impl Instance {
 
     /// Resident memory of the process, in KiB.
     pub(crate) fn resident_kib(&self) -> Result<u64> {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
-        let line = status
-            .lines()
-            .find(|line| line.starts_with("VmRSS:"))
-            .context("no VmRSS")?;
-        line.split_whitespace()
-            .nth(1)
-            .context("no VmRSS value")?
-            .parse()
-            .context("VmRSS is not a number")
+        resident_kib(self.id())
     }
 
     /// Asks it to stop (SIGTERM) and waits; the exit code must be 0.
@@ -114,6 +102,79 @@ impl Instance {
             bail!("after SIGTERM `up` ended with {status}");
         }
         Ok(())
+    }
+
+    /// Kills it (SIGKILL) and waits.
+    pub(crate) fn kill(mut self) -> Result<()> {
+        self.child.kill()?;
+        self.child.wait()?;
+        Ok(())
+    }
+}
+
+/// Resident memory of a process, in KiB.
+pub(crate) fn resident_kib(pid: u32) -> Result<u64> {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status"))?;
+    let line = status
+        .lines()
+        .find(|line| line.starts_with("VmRSS:"))
+        .context("no VmRSS")?;
+    line.split_whitespace()
+        .nth(1)
+        .context("no VmRSS value")?
+        .parse()
+        .context("VmRSS is not a number")
+}
+
+/// A `sigstead up` that may not be ready yet.
+pub(crate) struct Starting {
+    child: Child,
+    data: PathBuf,
+    start: Instant,
+}
+
+impl Starting {
+    /// Starts with these arguments besides `up --json --data-dir`.
+    pub(crate) fn spawn(data: &Path, args: &[&str]) -> Result<Self> {
+        let start = Instant::now();
+        let child = Command::new(release_binary())
+            .args(["up", "--json", "--data-dir"])
+            .arg(data)
+            .args(args)
+            .stdout(Stdio::piped())
+            .stdin(Stdio::null())
+            .spawn()
+            .context("cannot start the program")?;
+        Ok(Self {
+            child,
+            data: data.to_owned(),
+            start,
+        })
+    }
+
+    /// Waits for the line `ready`.
+    pub(crate) fn ready(mut self) -> Result<Instance> {
+        let stdout = self.child.stdout.take().context("no standard output")?;
+        let mut lines = BufReader::new(stdout).lines();
+        let screen = lines
+            .next()
+            .context("`up` ended before its first screen")??;
+        let ready = lines.next().context("`up` ended before `ready`")??;
+        if ready != "ready" {
+            bail!("the line after the first screen is {ready:?}, not `ready`");
+        }
+        let ready_after = self.start.elapsed();
+        let screen: serde_json::Value =
+            serde_json::from_str(&screen).context("the first screen is not JSON")?;
+        let field = |name: &str| screen[name].as_str().unwrap_or_default().to_owned();
+        Ok(Instance {
+            child: self.child,
+            data: self.data,
+            url: field("url"),
+            oidc: field("oidc"),
+            ready_after,
+            screen,
+        })
     }
 
     /// Kills it (SIGKILL) and waits.

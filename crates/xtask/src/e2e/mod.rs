@@ -10,17 +10,13 @@ mod instance;
 mod matrix;
 mod registry;
 
-use crate::shell::{cargo, step};
 use crate::tools::Tools;
 use anyhow::Result;
-pub(crate) use instance::{Instance, release_binary};
+pub(crate) use instance::{Instance, Starting, build_release, release_binary, resident_kib};
 use std::time::Instant;
 
 pub(crate) fn run() -> Result<()> {
-    step(
-        "building the program",
-        cargo().args(["build", "--release", "--quiet", "--package", "sigstead"]),
-    )?;
+    build_release()?;
     let tools = Tools::prepare()?;
     let start = Instant::now();
     println!("\n== end to end");

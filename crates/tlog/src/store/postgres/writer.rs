@@ -1,0 +1,243 @@
+//! Commits: one statement on a connection that nothing else uses.
+//!
+//! What an error means (invariant 5): PostgreSQL answers a statement that failed with an ERROR, and then nothing of it is
+//! stored. A connection that ends before the answer, for whatever reason, leaves the outcome unknown.
+
+use super::{CONNECT_TIMEOUT, is_broken};
+use crate::TreeHead;
+use crate::store::{BatchRow, Commit, CommitError};
+use sqlx::Connection;
+use sqlx::postgres::{PgConnectOptions, PgConnection};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+use tokio::time::timeout;
+
+/// A leaf hash that is also the identity.
+const KIND_BOTH: i16 = 0;
+pub(super) const KIND_LEAF: i16 = 1;
+pub(super) const KIND_IDENTITY: i16 = 2;
+
+/// How long a commit may take before its outcome counts as unknown; the server gives up before (see [`SESSION`]).
+const COMMIT_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Server and session agree that an answer follows the sync, also where the server's default is weaker, and that a
+/// writer which hangs does not keep the head row from the others.
+const SESSION: &str = "SELECT
+    CASE current_setting('synchronous_commit') WHEN 'off' THEN set_config('synchronous_commit', 'on', false) END,
+    set_config('statement_timeout', '20s', false),
+    set_config('lock_timeout', '10s', false),
+    set_config('idle_in_transaction_session_timeout', '10s', false)";
+
+/// Compares and swaps the head row (invariant 2) and writes all of a batch. Nothing is written unless the head row has
+/// the expected size and root: everything else is selected from the row that the update returns. A writer that comes
+/// second waits for the first one's transaction, sees its head, and updates nothing.
+const COMMIT: &str = "
+WITH head AS (
+    UPDATE tlog_log SET size = $1, root = $2, time_ms = $3, checkpoint = $4
+    WHERE name = $5 AND size = $6 AND root = $7
+    RETURNING id
+), batch AS (
+    INSERT INTO tlog_batch (log, first, count, time_ms, hashes, identities, checkpoint, extras, bodies)
+    SELECT id, $8, $9, $10, $11, $12, $13, $14, $15 FROM head
+), tile AS (
+    INSERT INTO tlog_tile (log, level, idx, hashes)
+    SELECT head.id, t.level, t.idx, t.hashes
+    FROM head, unnest($16::smallint[], $17::bigint[], $18::bytea[]) AS t (level, idx, hashes)
+    ON CONFLICT (log, level, idx) DO UPDATE SET hashes = excluded.hashes
+), identity AS (
+    -- An identity that is there already must stop the batch.
+    INSERT INTO tlog_key (log, key, kind, leaf_index)
+    SELECT head.id, k.key, $19, $8 + k.position - 1
+    FROM head, unnest($20::bytea[]) WITH ORDINALITY AS k (key, position)
+), leaf AS (
+    -- Two entries may have the same leaf under different identities; the first one is found.
+    INSERT INTO tlog_key (log, key, kind, leaf_index)
+    SELECT head.id, k.key, 1, $8 + k.position - 1
+    FROM head, unnest($21::bytea[]) WITH ORDINALITY AS k (key, position)
+    ON CONFLICT (log, key, kind) DO NOTHING
+)
+SELECT id FROM head";
+
+/// Connections for commits, as many as logs commit at once. Not a pool: that would cost a round trip at each use.
+pub(super) struct Writers {
+    options: PgConnectOptions,
+    idle: Mutex<Vec<PgConnection>>,
+}
+
+impl Writers {
+    pub(super) fn new(options: PgConnectOptions) -> Self {
+        Self {
+            options,
+            idle: Mutex::default(),
+        }
+    }
+
+    /// Opens a connection. An error says that nothing was stored.
+    pub(super) async fn connect(&self) -> Result<PgConnection, CommitError> {
+        let connect = async {
+            let mut connection = PgConnection::connect_with(&self.options).await?;
+            sqlx::query(SESSION).execute(&mut connection).await?;
+            Ok(connection)
+        };
+        match timeout(CONNECT_TIMEOUT, connect).await {
+            Ok(connected) => {
+                connected.map_err(|error: sqlx::Error| CommitError::Failed(error.to_string()))
+            }
+            Err(_) => Err(CommitError::Failed(
+                "the database server does not answer".into(),
+            )),
+        }
+    }
+
+    /// Keeps a connection on which nothing is under way.
+    pub(super) fn put_back(&self, connection: PgConnection) {
+        self.idle
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(connection);
+    }
+
+    async fn take(&self) -> Result<PgConnection, CommitError> {
+        let idle = self
+            .idle
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .pop();
+        match idle {
+            Some(connection) => Ok(connection),
+            None => self.connect().await,
+        }
+    }
+
+    pub(super) async fn create(&self, log: &str, head: &TreeHead) -> Result<(), CommitError> {
+        let size = signed(head.size)?;
+        let mut connection = self.take().await?;
+        let insert = sqlx::query(
+            "INSERT INTO tlog_log (name, size, root, time_ms, checkpoint) VALUES ($1, $2, $3, $4, $5)
+             ON CONFLICT (name) DO NOTHING",
+        )
+        .bind(log)
+        .bind(size)
+        .bind(head.root.as_slice())
+        .bind(head.time_ms)
+        .bind(&head.checkpoint[..])
+        .execute(&mut connection);
+        let done = outcome(timeout(COMMIT_TIMEOUT, insert).await)?;
+        self.put_back(connection);
+        match done.rows_affected() {
+            1 => Ok(()),
+            _ => Err(CommitError::Conflict),
+        }
+    }
+
+    pub(super) async fn commit(&self, commit: &Commit) -> Result<(), CommitError> {
+        // Taken out, put back when it worked: a future that is dropped half-way takes its connection with it.
+        let mut connection = self.take().await?;
+        let swapped = outcome(timeout(COMMIT_TIMEOUT, execute(&mut connection, commit)?).await)?;
+        self.put_back(connection);
+        match swapped {
+            true => Ok(()),
+            false => Err(CommitError::Conflict),
+        }
+    }
+
+    pub(super) async fn close(&self) {
+        let idle = std::mem::take(&mut *self.idle.lock().unwrap_or_else(PoisonError::into_inner));
+        for connection in idle {
+            // The server learns of it either way.
+            let _ = connection.close().await;
+        }
+    }
+}
+
+/// Runs [`COMMIT`]; answers whether the head row was the expected one. sqlx answers after ReadyForQuery, which the
+/// server sends after the commit.
+fn execute<'c>(
+    connection: &'c mut PgConnection,
+    commit: &Commit,
+) -> Result<impl Future<Output = Result<bool, sqlx::Error>> + Send + use<'c>, CommitError> {
+    let Commit { head, batch, .. } = commit;
+    let levels: Vec<i16> = commit
+        .tiles
+        .iter()
+        .map(|tile| i16::from(tile.level))
+        .collect();
+    let indices = commit.tiles.iter().map(|tile| signed(tile.index));
+    let hashes: Vec<&[u8]> = commit.tiles.iter().map(|tile| &tile.hashes[..]).collect();
+    let (kind, identities, leaves) = keys(batch);
+    let query = sqlx::query(COMMIT)
+        .bind(signed(head.size)?)
+        .bind(head.root.as_slice())
+        .bind(head.time_ms)
+        .bind(&head.checkpoint[..])
+        .bind(&commit.log)
+        .bind(signed(commit.expected_size)?)
+        .bind(commit.expected_root.as_slice())
+        .bind(signed(batch.first)?)
+        .bind(i16::try_from(batch.count).unwrap_or(i16::MAX))
+        .bind(batch.time_ms)
+        .bind(&batch.hashes[..])
+        .bind(&batch.identities[..])
+        .bind(&batch.checkpoint[..])
+        .bind(&batch.extras[..])
+        .bind(&batch.bodies[..])
+        .bind(levels)
+        .bind(indices.collect::<Result<Vec<i64>, _>>()?)
+        .bind(hashes)
+        .bind(kind)
+        .bind(identities)
+        .bind(leaves);
+    Ok(async move {
+        let row = query.fetch_optional(connection).await?;
+        Ok(row.is_some())
+    })
+}
+
+/// The lookup rows: one for an entry whose identity is its leaf hash, else two.
+fn keys(batch: &BatchRow) -> (i16, Vec<&[u8]>, Vec<&[u8]>) {
+    if batch.identities.is_empty() {
+        (KIND_BOTH, split(&batch.hashes), Vec::new())
+    } else {
+        (
+            KIND_IDENTITY,
+            split(&batch.identities),
+            split(&batch.hashes),
+        )
+    }
+}
+
+fn split(bytes: &[u8]) -> Vec<&[u8]> {
+    bytes.chunks(32).collect()
+}
+
+type Timed<T> = Result<Result<T, sqlx::Error>, tokio::time::error::Elapsed>;
+
+/// Tells what is stored after a writing statement.
+fn outcome<T>(result: Timed<T>) -> Result<T, CommitError> {
+    let error = match result {
+        Ok(Ok(value)) => return Ok(value),
+        Ok(Err(error)) => error,
+        Err(_) => {
+            return Err(CommitError::Unknown(
+                "the database server does not answer".into(),
+            ));
+        }
+    };
+    let code = error
+        .as_database_error()
+        .and_then(sqlx::error::DatabaseError::code);
+    match code.as_deref() {
+        // unique_violation, serialization_failure, deadlock_detected
+        Some("23505" | "40001" | "40P01") => Err(CommitError::Conflict),
+        // An ERROR, which undoes the statement; statement_completion_unknown says that it may not have.
+        Some(code) if code != "40003" && !is_broken(&error) => {
+            Err(CommitError::Failed(error.to_string()))
+        }
+        _ => Err(CommitError::Unknown(error.to_string())),
+    }
+}
+
+fn signed(value: u64) -> Result<i64, CommitError> {
+    i64::try_from(value)
+        .map_err(|_| CommitError::Failed("a log in PostgreSQL has at most 2^63 - 1 entries".into()))
+}
