@@ -13,7 +13,7 @@ use prometheus::Registry;
 use service::error::{Code, GatewayError};
 use service::health::{self, Check, Readiness};
 use std::sync::Arc;
-use tlog::{FileGuard, HeadSigner, Limits, Log, OpenError, Store};
+use tlog::{FileGuard, Guard, HeadSigner, Limits, Log, OpenError, Store};
 use tower::ServiceExt;
 
 /// One path a role, which answers 200 when the role works.
