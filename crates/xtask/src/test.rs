@@ -1,12 +1,13 @@
 //! `cargo xtask test`: what a change must pass, in the order in which it fails fastest.
 
 use crate::shell::{cargo, step};
-use crate::{crash, e2e, tidy};
+use crate::{crash, e2e, tidy, tools};
 use anyhow::Result;
 
 pub(crate) fn run() -> Result<()> {
     step("formatting", cargo().args(["fmt", "--all", "--check"]))?;
     tidy::run()?;
+    tools::postgresql();
     step(
         "unit, property and vector tests",
         cargo().args(["test", "--workspace", "--quiet"]),

@@ -122,10 +122,34 @@ fn js() -> Result<PathBuf> {
     Ok(folder)
 }
 
-/// A program of a Debian package of the same name, installed when we are root.
+/// PostgreSQL, for the store's tests: they start their own server and skip without one.
+pub(crate) fn postgresql() {
+    println!("\n== PostgreSQL for the store's tests");
+    said("PostgreSQL", installed("postgresql", postgresql_folder));
+}
+
+/// Where Debian puts a server's programs, or a server on the PATH.
+fn postgresql_folder() -> Option<PathBuf> {
+    let versions = fs::read_dir("/usr/lib/postgresql").ok();
+    let mut folders = versions
+        .into_iter()
+        .flatten()
+        .flatten()
+        .map(|version| version.path().join("bin"));
+    folders
+        .find(|folder| folder.join("initdb").is_file())
+        .or_else(|| find("initdb"))
+}
+
+/// A program of a Debian package of the same name.
 fn debian(package: &str) -> Result<PathBuf> {
-    if let Some(program) = find(package) {
-        return Ok(program);
+    installed(package, || find(package))
+}
+
+/// What a Debian package brings, installed when it is missing and we are root.
+fn installed(package: &str, found: impl Fn() -> Option<PathBuf>) -> Result<PathBuf> {
+    if let Some(path) = found() {
+        return Ok(path);
     }
     let apt = find("apt-get").with_context(|| format!("install the package {package}"))?;
     if text(Command::new("id").arg("-u"))? != "0" {
@@ -146,5 +170,5 @@ fn debian(package: &str) -> Result<PathBuf> {
         )?;
         step(&format!("installing {package}"), &mut install(&apt))?;
     }
-    find(package).with_context(|| format!("{package} is installed but not on the PATH"))
+    found().with_context(|| format!("{package} is installed but its programs are not found"))
 }

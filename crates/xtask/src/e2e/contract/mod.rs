@@ -24,6 +24,7 @@ pub(super) fn run(folder: &Path, strace: Option<&Path>) -> Result<()> {
     identities::other_identities(&folder)?;
     starts::refused_starts(&folder)?;
     starts::interrupted_creation(&folder)?;
+    starts::stale_backup(&folder)?;
     starts::full_disk(&folder)?;
     Ok(())
 }

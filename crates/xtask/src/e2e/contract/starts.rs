@@ -164,6 +164,50 @@ pub(super) fn interrupted_creation(folder: &Path) -> Result<()> {
     Ok(())
 }
 
+/// A stale copy of the database put back in place: refused by the guard, because clients hold proofs of what is missing.
+pub(super) fn stale_backup(folder: &Path) -> Result<()> {
+    let data = folder.join("stale");
+    let instance = Instance::start(&data)?;
+    sign(&instance, folder, 1)?;
+    instance.stop()?;
+    fsck(&data, 0)?;
+    let copy = folder.join("stale-copy.db");
+    fs::copy(data.join("sigstead.db"), &copy)?;
+    let instance = Instance::start(&data)?;
+    sign(&instance, folder, 1)?;
+    instance.stop()?;
+    fs::copy(&copy, data.join("sigstead.db"))?;
+    let mut up = Command::new(release_binary());
+    let output = capture(
+        up.args(["up", "--listen", "127.0.0.1:0", "--data-dir"])
+            .arg(&data),
+    )?;
+    let said = both(&output);
+    ensure!(
+        !output.status.success() && said.contains("--accept-rollback"),
+        "a stale database was accepted: {said}"
+    );
+    fsck(&data, 1)?;
+    println!("stale backup: refused by the guard; fsck says so as well");
+    Ok(())
+}
+
+/// `sigstead fsck` on a stopped instance.
+fn fsck(data: &Path, code: i32) -> Result<()> {
+    let output = capture(
+        Command::new(release_binary())
+            .args(["fsck", "--data-dir"])
+            .arg(data),
+    )?;
+    ensure!(
+        output.status.code() == Some(code),
+        "fsck: {}\n{}",
+        output.status,
+        both(&output)
+    );
+    Ok(())
+}
+
 /// A full disk is a clear error and nothing more: when there is room again, signing goes on without a restart.
 pub(super) fn full_disk(folder: &Path) -> Result<()> {
     let small = folder.join("small");
