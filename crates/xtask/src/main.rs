@@ -39,6 +39,8 @@ enum Task {
 enum Bench {
     /// From `up` on an empty folder to a verified signature; idle memory; size of the program
     FirstSignature,
+    /// The log: what this machine can do, what we do, and the share
+    Log(bench::log::Options),
 }
 
 fn main() -> ExitCode {
@@ -48,6 +50,7 @@ fn main() -> ExitCode {
         Task::E2e => e2e::run(),
         Task::Crash(options) => crash::run(&options),
         Task::Bench(Bench::FirstSignature) => bench::first_signature::run(),
+        Task::Bench(Bench::Log(options)) => bench::log::run(&options),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

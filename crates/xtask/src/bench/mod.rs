@@ -1,3 +1,4 @@
 //! Measurements. Never asserted as absolute times in a test.
 
 pub(crate) mod first_signature;
+pub(crate) mod log;

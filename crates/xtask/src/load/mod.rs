@@ -7,7 +7,7 @@ mod samples;
 
 pub(crate) use client::{Answer, Call, Client};
 pub(crate) use prepare::{Prepared, prepare, stream};
-pub(crate) use run::{Load, Outcome, Pace, cpu_at, process_cpu, run};
+pub(crate) use run::{Load, Outcome, Pace, cpu_at, process_cpu, run, thread_cpu};
 pub(crate) use samples::{Samples, nanoseconds};
 
 /// Which of the two logs.
