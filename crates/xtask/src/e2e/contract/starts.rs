@@ -177,9 +177,16 @@ pub(super) fn stale_backup(folder: &Path) -> Result<()> {
     sign(&instance, folder, 1)?;
     instance.stop()?;
     fs::copy(&copy, data.join("sigstead.db"))?;
-    let mut up = Command::new(release_binary());
+    for left in ["sigstead.db-wal", "sigstead.db-shm"] {
+        // A restore replaces the whole database; most often there is none of these after a stop.
+        let _ = fs::remove_file(data.join(left));
+    }
+    // Ends by itself when the database is accepted after all.
+    let mut up = Command::new("timeout");
     let output = capture(
-        up.args(["up", "--listen", "127.0.0.1:0", "--data-dir"])
+        up.arg("20")
+            .arg(release_binary())
+            .args(["up", "--listen", "127.0.0.1:0", "--data-dir"])
             .arg(&data),
     )?;
     let said = both(&output);
