@@ -1,5 +1,6 @@
 //! When to stop: the first SIGINT or SIGTERM asks, a second one insists.
 
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 
 /// Tells every part of the process that it should finish.
@@ -27,12 +28,29 @@ impl Trigger {
     }
 
     /// Asks on SIGINT or SIGTERM; a second signal ends the process at once with status 130.
-    pub async fn on_signals(self) {
-        wait_for_signal().await;
-        tracing::info!("finishing: a second signal ends the process at once");
-        self.shut_down();
-        wait_for_signal().await;
-        std::process::exit(130);
+    ///
+    /// The handlers are in place when this returns, so that a signal right behind `ready` is not the default's, which
+    /// would end the process in the middle of a batch.
+    ///
+    /// # Errors
+    /// When the operating system refuses the handlers.
+    pub fn on_signals(self) -> std::io::Result<impl Future<Output = ()> + Send + 'static> {
+        let mut interrupt = signal(SignalKind::interrupt())?;
+        let mut terminate = signal(SignalKind::terminate())?;
+        Ok(async move {
+            either(&mut interrupt, &mut terminate).await;
+            tracing::info!("finishing: a second signal ends the process at once");
+            self.shut_down();
+            either(&mut interrupt, &mut terminate).await;
+            std::process::exit(130);
+        })
+    }
+}
+
+async fn either(interrupt: &mut Signal, terminate: &mut Signal) {
+    tokio::select! {
+        _ = interrupt.recv() => {}
+        _ = terminate.recv() => {}
     }
 }
 
@@ -41,21 +59,6 @@ impl Shutdown {
     pub async fn wait(mut self) {
         // An error means that the trigger is gone: nobody can ask any more, so this is the end as well.
         let _ = self.receiver.wait_for(|asked| *asked).await;
-    }
-}
-
-async fn wait_for_signal() {
-    let terminate = async {
-        match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
-            Ok(mut stream) => {
-                stream.recv().await;
-            }
-            Err(_) => std::future::pending().await,
-        }
-    };
-    tokio::select! {
-        _ = tokio::signal::ctrl_c() => {}
-        () = terminate => {}
     }
 }
 

@@ -55,7 +55,7 @@ async fn up(args: UpArgs, url: String, host: String) -> Result<()> {
     trust_files::write(&instance.public, services.dev_issuer.as_deref(), &folder)?;
     // 5. Serve, and say so.
     let (trigger, shutdown) = shutdown::pair();
-    tokio::spawn(trigger.on_signals());
+    tokio::spawn(trigger.on_signals()?);
     if let Some(listener) = admin {
         let router = service::health::metrics_router(services.registry.clone());
         tokio::spawn(listen::serve(listener, router, shutdown.clone()));
