@@ -4,12 +4,13 @@
 //! every read comes from one committed tree head. The rooms:
 //!
 //! - `log`: the handle; `sequencer`: the one task that appends; `reader`: everything else;
-//! - `edge`: the right edge in memory, loaded at start; `cache`: full tiles;
+//! - `edge`: the right edge in memory, loaded at start; `follow`: what other processes commit; `cache`: full tiles;
 //! - `batch`: the row of a batch; [`store`]: the narrow boundary to PostgreSQL, SQLite and memory.
 
 mod batch;
 mod cache;
 mod edge;
+mod follow;
 mod log;
 mod reader;
 mod sequencer;

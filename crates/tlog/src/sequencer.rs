@@ -13,12 +13,17 @@
 //! | failed | nothing | answer "unavailable"; the next batch starts from the same head |
 //! | unknown | all or nothing | reload the edge; answer if our batch is there, else as for conflict |
 //!
-//! While an outcome is unknown there is no view to sign from (invariant 5): `view` is `None` until the store answers.
+//! While an outcome is unknown nothing is signed from memory (invariant 5): `known` is false until the store answers.
+//!
+//! Who loses against other processes catches up with one query, but the winner is ahead again by then. So after
+//! [`PATIENT_LOSSES`] the lock of the head row is waited for first, and everything is done under it: the database hands
+//! the lock on in order, and nobody starves.
 
-use crate::edge::{Changes, View, load};
+use crate::edge::{Changes, View};
+use crate::follow::Follower;
 use crate::reader::Reader;
-use crate::store::{BatchRow, Commit, CommitError, KeyKind};
-use crate::{AppendError, HeadSigner, Limits, OpenError, Submission, TreeHead, batch};
+use crate::store::{BatchRow, Commit, CommitError, KeyKind, Turn};
+use crate::{AppendError, HeadSigner, Limits, Submission, TreeHead, batch};
 use clock::Clock;
 use merkle::Hash;
 use std::collections::{HashMap, VecDeque};
@@ -29,6 +34,10 @@ use tokio::sync::{mpsc, oneshot, watch};
 /// How long one submission is tried again while other writers are first. Each time some other writer went on; a client
 /// that waited this long is about to give up, and its retry is deduplicated.
 const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Conflicts in a row after which the head row's lock is waited for. One may be chance; locking first costs two round
+/// trips, during which no other process commits.
+const PATIENT_LOSSES: u32 = 2;
 
 /// A submission in the pool, and who waits for it.
 pub(crate) struct Pending {
@@ -56,9 +65,11 @@ pub(crate) struct Sequencer {
     pub(crate) queue: mpsc::Receiver<Pending>,
     /// Taken from the queue, to be tried before what is still in it.
     pub(crate) waiting: VecDeque<Pending>,
-    /// The newest committed head known; `None` when the store has to be asked first.
-    pub(crate) view: Option<Arc<View>>,
-    pub(crate) published: watch::Sender<Arc<View>>,
+    pub(crate) follower: Arc<Follower>,
+    /// False when the store has to be asked for its head before anything is appended.
+    pub(crate) known: bool,
+    /// Conflicts since the last commit.
+    pub(crate) losses: u32,
     pub(crate) closing: watch::Receiver<bool>,
     /// Dropped with the task: tells [`crate::Log::close`] that it ended.
     pub(crate) _finished: watch::Sender<()>,
@@ -87,8 +98,8 @@ impl Sequencer {
 
     /// One batch: deduplicate, integrate, sign, commit, publish, answer.
     async fn sequence(&mut self, batch: Vec<Pending>) {
-        let view = match self.current().await {
-            Ok(view) => view,
+        let (turn, view) = match self.start().await {
+            Ok(started) => started,
             Err(error) => return refuse(batch, &error),
         };
         let Some(mut slots) = self.deduplicate(&view, batch).await else {
@@ -104,7 +115,10 @@ impl Sequencer {
             Ok(prepared) => prepared,
             Err(error) => return refuse(pending(slots), &error),
         };
-        let outcome = self.reader.store().commit(&prepared.commit).await;
+        let outcome = match turn {
+            Some(turn) => turn.commit(&prepared.commit).await,
+            None => self.reader.store().commit(&prepared.commit).await,
+        };
         self.conclude(prepared, slots, outcome).await;
     }
 
@@ -118,7 +132,8 @@ impl Sequencer {
         match outcome {
             Ok(()) => {
                 let row = prepared.commit.batch;
-                let view = self.publish(prepared.view, prepared.full);
+                self.losses = 0;
+                let view = self.follower.publish(prepared.view, prepared.full);
                 answer(slots, &row, &view);
             }
             Err(CommitError::Failed(why)) => {
@@ -127,12 +142,13 @@ impl Sequencer {
             }
             Err(CommitError::Conflict) => {
                 tracing::debug!(log, "another writer was first; reloading");
-                self.view = None;
+                self.known = false;
+                self.losses += 1;
                 self.retry(slots);
             }
             Err(CommitError::Unknown(why)) => {
                 tracing::warn!(log, %why, "it is not known whether a batch was stored; reloading");
-                self.view = None;
+                self.known = false;
                 self.settle(slots, &prepared.commit.batch).await;
             }
         }
@@ -167,11 +183,12 @@ impl Sequencer {
             Some(pending) => pending,
             None => self.next().await?,
         };
-        let room = self
-            .view
-            .as_deref()
-            .map_or(1, room)
-            .min(self.limits.batch_entries.max(1));
+        // Behind another writer the room is not known: what does not fit is put back.
+        let room = match self.known {
+            true => room(&self.follower.view()),
+            false => 256,
+        };
+        let room = room.min(self.limits.batch_entries.max(1));
         let mut bytes = first.bytes();
         let mut batch = vec![first];
         while batch.len() < room
@@ -206,50 +223,33 @@ impl Sequencer {
         }
     }
 
-    /// The view to append to: the one in memory, or after a conflict or an unknown outcome what the store has.
+    /// What a batch starts from: after losing too often the right to be the next writer, then the view to append to.
+    async fn start(&mut self) -> Result<(Option<Box<dyn Turn>>, Arc<View>), AppendError> {
+        let turn = self.turn().await?;
+        Ok((turn, self.current().await?))
+    }
+
+    async fn turn(&mut self) -> Result<Option<Box<dyn Turn>>, AppendError> {
+        if self.losses < PATIENT_LOSSES {
+            return Ok(None);
+        }
+        let store = self.reader.store();
+        let turn = store.turn(self.reader.log()).await.map_err(unavailable)?;
+        // Others committed while this one waited, and cannot any more.
+        self.known = false;
+        Ok(turn)
+    }
+
+    /// The view to append to: the newest in memory, or after a conflict or an unknown outcome what the store has.
     async fn current(&mut self) -> Result<Arc<View>, AppendError> {
-        if let Some(view) = &self.view {
-            return Ok(view.clone());
+        if !self.known {
+            self.follower.refresh().await.map_err(|error| {
+                tracing::error!(log = self.reader.log(), %error, "the log cannot go on from its store");
+                unavailable(error)
+            })?;
+            self.known = true;
         }
-        let loaded = self.reload().await.map_err(|error| {
-            tracing::error!(log = self.reader.log(), %error, "the log cannot go on from its store");
-            unavailable(error)
-        })?;
-        Ok(self.publish(loaded, Changes::default()))
-    }
-
-    async fn reload(&self) -> Result<View, OpenError> {
-        let log = self.reader.log();
-        let head = self
-            .reader
-            .store()
-            .head(log)
-            .await?
-            .ok_or_else(|| OpenError::Missing(log.to_owned()))?;
-        let view = load(self.reader.store(), log, head).await?;
-        self.check_grown(&view).await?;
-        Ok(view)
-    }
-
-    /// What was published once stays true: the store's tree must be the published one, grown (invariant 2).
-    async fn check_grown(&self, view: &View) -> Result<(), OpenError> {
-        let before = self.published.borrow().head.clone();
-        let corrupt = |detail: String| OpenError::Corrupt {
-            name: self.reader.log().to_owned(),
-            detail,
-        };
-        let root = self
-            .reader
-            .root_at(view, before.size)
-            .await
-            .map_err(|error| corrupt(error.to_string()))?;
-        if root != before.root {
-            return Err(corrupt(format!(
-                "the root of the first {} entries was published as another one",
-                before.size
-            )));
-        }
-        Ok(())
+        Ok(self.follower.view())
     }
 
     /// Answers submissions that the log has, and joins equal ones. `None` when everything is dealt with.
@@ -274,7 +274,7 @@ impl Sequencer {
         };
         if found.iter().flatten().any(|index| *index >= view.head.size) {
             // Another writer's entry, behind the view: go on from where that writer is.
-            self.view = None;
+            self.known = false;
             self.retry(batch.into_iter().map(Slot::new).collect());
             return None;
         }
@@ -346,17 +346,6 @@ impl Sequencer {
             },
             full: changes,
         })
-    }
-
-    /// Shows a committed head to readers.
-    fn publish(&mut self, view: View, changes: Changes) -> Arc<View> {
-        for (id, tile) in changes.full {
-            self.reader.remember(id, tile);
-        }
-        let view = Arc::new(view);
-        self.view = Some(view.clone());
-        self.published.send_replace(view.clone());
-        view
     }
 
     /// Tries submissions again, before everything that came later, for a bounded time.

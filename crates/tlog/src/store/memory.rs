@@ -1,6 +1,6 @@
 //! Logs in memory, for tests: the reference for what the other stores must do.
 
-use super::{BatchRow, Commit, CommitError, KeyKind, Store, StoreError};
+use super::{BatchRow, Commit, CommitError, KeyKind, KeyRow, MAX_SINCE, Since, Store, StoreError};
 use crate::TreeHead;
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -34,6 +34,23 @@ impl Memory {
 impl Store for Memory {
     async fn head(&self, log: &str) -> Result<Option<TreeHead>, StoreError> {
         Ok(self.read(log, |rows| rows.head.clone()))
+    }
+
+    async fn since(&self, log: &str, size: u64) -> Result<Option<Since>, StoreError> {
+        let since = |rows: &Rows| Since {
+            head: rows.head.clone(),
+            rows: rows
+                .batches
+                .range(size..)
+                .take(usize::from(MAX_SINCE))
+                .map(|(_, row)| KeyRow {
+                    first: row.first,
+                    hashes: row.hashes.clone(),
+                    identities: row.identities.clone(),
+                })
+                .collect(),
+        };
+        Ok(self.read(log, since))
     }
 
     async fn create(&self, log: &str, head: &TreeHead) -> Result<(), CommitError> {

@@ -1,4 +1,4 @@
-//! The narrow store boundary: `head`, `create`, `commit`, `tile`, `leaf_hashes`, `batches`, `find`.
+//! The narrow store boundary: `head`, `since`, `create`, `commit`, `turn`, `tile`, `leaf_hashes`, `batches`, `find`.
 //!
 //! A store keeps several logs, told apart by name. It knows nothing of Merkle trees: it keeps one head row a log,
 //! one row a batch, the tiles of level 1 and above, and a lookup from hash to index. The head row is compared and
@@ -54,6 +54,29 @@ pub struct BatchRow {
     pub bodies: Bytes,
 }
 
+/// What a batch adds to the tree and to the lookup.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeyRow {
+    /// Index of the first entry.
+    pub first: u64,
+    /// Leaf hashes, 32 bytes each.
+    pub hashes: Bytes,
+    /// Identities, 32 bytes each; empty when every identity is the leaf hash.
+    pub identities: Bytes,
+}
+
+/// The newest head and what leads to it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Since {
+    /// The newest head.
+    pub head: TreeHead,
+    /// The batches from the asked size on, ascending; at most [`MAX_SINCE`], so perhaps not up to the head.
+    pub rows: Vec<KeyRow>,
+}
+
+/// Batches that [`Store::since`] answers at most: 4 MiB of hashes.
+pub const MAX_SINCE: u16 = 256;
+
 /// A tile of level 1 or above: 1 to 256 hashes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TileRow {
@@ -80,12 +103,26 @@ pub trait Store: Send + Sync {
     /// The newest head of a log, `None` when there is no such log.
     async fn head(&self, log: &str) -> Result<Option<TreeHead>, StoreError>;
 
+    /// The newest head and the batches that begin at or after `size`, from one snapshot. `None` when there is no such log.
+    async fn since(&self, log: &str, size: u64) -> Result<Option<Since>, StoreError>;
+
     /// Creates a log with its empty, signed head. [`CommitError::Conflict`] when it exists.
     async fn create(&self, log: &str, head: &TreeHead) -> Result<(), CommitError>;
 
     /// Compares the head row with the expected head and, when equal, writes all of the commit; else writes nothing
     /// and answers [`CommitError::Conflict`]. An identity that is in the log already is a conflict as well.
     async fn commit(&self, commit: &Commit) -> Result<(), CommitError>;
+
+    /// Waits until the caller is the only one that can commit to a log, and stays so until it commits or drops the turn.
+    /// `None` where that does not help, because all writers are in one process.
+    async fn turn(&self, _log: &str) -> Result<Option<Box<dyn Turn>>, StoreError> {
+        Ok(None)
+    }
+
+    /// True when other processes may commit to the same logs.
+    fn is_shared(&self) -> bool {
+        false
+    }
 
     /// The stored hashes of a tile of level 1 or above, perhaps more of them than the caller's head implies.
     async fn tile(&self, log: &str, level: u8, index: u64) -> Result<Option<Bytes>, StoreError>;
@@ -118,6 +155,13 @@ pub trait Store: Send + Sync {
 
     /// Releases what the store holds, after the logs on it are closed. Idempotent.
     async fn close(&self) {}
+}
+
+/// The right to be the next one who commits to a log; given back when dropped.
+#[async_trait]
+pub trait Turn: Send {
+    /// As [`Store::commit`].
+    async fn commit(self: Box<Self>, commit: &Commit) -> Result<(), CommitError>;
 }
 
 /// Opens (and migrates) an SQLite database file; refuses when another process holds it.

@@ -5,7 +5,9 @@
 
 mod writer;
 
-use super::{BatchRow, Commit, CommitError, KeyKind, Store, StoreError};
+use super::{
+    BatchRow, Commit, CommitError, KeyKind, KeyRow, MAX_SINCE, Since, Store, StoreError, Turn,
+};
 use crate::TreeHead;
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -15,6 +17,7 @@ use sqlx::migrate::Migrator;
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOptions, PgRow, PgSeverity};
 use sqlx::{Connection, Row};
 use std::str::FromStr;
+use std::sync::Arc;
 use std::time::Duration;
 use writer::Writers;
 
@@ -32,7 +35,7 @@ static MIGRATIONS: Migrator = sqlx::migrate!("../../migrations/postgres");
 /// One database.
 pub(super) struct Postgres {
     readers: PgPool,
-    writers: Writers,
+    writers: Arc<Writers>,
 }
 
 impl Postgres {
@@ -44,7 +47,7 @@ impl Postgres {
         })?;
         let options = options.application_name("sigstead");
         let server = describe(&options);
-        let writers = Writers::new(options.clone());
+        let writers = Arc::new(Writers::new(options.clone()));
         let mut connection = writers.connect().await.map_err(|error| match error {
             // A reason that waiting does not change has to be read by a person.
             CommitError::Failed(detail) | CommitError::Unknown(detail) => StoreError::Connect {
@@ -104,12 +107,47 @@ impl Store for Postgres {
         row.map(|row| head_from(&row)).transpose()
     }
 
+    async fn since(&self, log: &str, size: u64) -> Result<Option<Since>, StoreError> {
+        let rows = self
+            .read(|| {
+                sqlx::query(
+                    "SELECT l.size, l.root, l.time_ms, l.checkpoint, b.first, b.hashes, b.identities
+                     FROM tlog_log AS l LEFT JOIN tlog_batch AS b ON b.log = l.id AND b.first >= $2
+                     WHERE l.name = $1
+                     ORDER BY b.first LIMIT $3",
+                )
+                .bind(log)
+                .bind(saturate(size))
+                .bind(i64::from(MAX_SINCE))
+                .fetch_all(&self.readers)
+            })
+            .await?;
+        let Some(head) = rows.first().map(head_from).transpose()? else {
+            return Ok(None);
+        };
+        let rows = rows.iter().filter_map(|row| key_row_from(row).transpose());
+        Ok(Some(Since {
+            head,
+            rows: rows.collect::<Result<_, _>>()?,
+        }))
+    }
+
     async fn create(&self, log: &str, head: &TreeHead) -> Result<(), CommitError> {
         self.writers.create(log, head).await
     }
 
     async fn commit(&self, commit: &Commit) -> Result<(), CommitError> {
         self.writers.commit(commit).await
+    }
+
+    async fn turn(&self, log: &str) -> Result<Option<Box<dyn Turn>>, StoreError> {
+        let turn = self.writers.clone().turn(log).await;
+        let turn = turn.map_err(|error| StoreError::Unavailable(error.to_string()))?;
+        Ok(Some(Box::new(turn)))
+    }
+
+    fn is_shared(&self) -> bool {
+        true
     }
 
     async fn tile(&self, log: &str, level: u8, index: u64) -> Result<Option<Bytes>, StoreError> {
@@ -324,6 +362,20 @@ fn head_from(row: &PgRow) -> Result<TreeHead, StoreError> {
         time_ms: row.try_get("time_ms").map_err(impossible)?,
         checkpoint: blob(row, "checkpoint")?,
     })
+}
+
+/// A batch of the outer join; `None` for a head behind which there is none.
+fn key_row_from(row: &PgRow) -> Result<Option<KeyRow>, StoreError> {
+    let first: Option<i64> = row.try_get("first").map_err(impossible)?;
+    first
+        .map(|_| {
+            Ok(KeyRow {
+                first: number(row, "first")?,
+                hashes: blob(row, "hashes")?,
+                identities: blob(row, "identities")?,
+            })
+        })
+        .transpose()
 }
 
 fn batch_from(row: &PgRow) -> Result<BatchRow, StoreError> {

@@ -6,7 +6,9 @@
 
 mod checkpointer;
 
-use super::{BatchRow, Commit, CommitError, KeyKind, Store, StoreError, TileRow};
+use super::{
+    BatchRow, Commit, CommitError, KeyKind, KeyRow, MAX_SINCE, Since, Store, StoreError, TileRow,
+};
 use crate::TreeHead;
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -107,6 +109,29 @@ impl Store for Sqlite {
                 .await
                 .map_err(|error| self.read_error(&error))?;
         row.map(|row| head_from(&row)).transpose()
+    }
+
+    async fn since(&self, log: &str, size: u64) -> Result<Option<Since>, StoreError> {
+        let rows = sqlx::query(
+            "SELECT l.size, l.root, l.time_ms, l.checkpoint, b.first, b.hashes, b.identities
+             FROM tlog_log AS l LEFT JOIN tlog_batch AS b ON b.log = l.id AND b.first >= ?2
+             WHERE l.name = ?1
+             ORDER BY b.first LIMIT ?3",
+        )
+        .bind(log.to_owned())
+        .bind(saturate(size))
+        .bind(i64::from(MAX_SINCE))
+        .fetch_all(&self.readers)
+        .await
+        .map_err(|error| self.read_error(&error))?;
+        let Some(head) = rows.first().map(head_from).transpose()? else {
+            return Ok(None);
+        };
+        let rows = rows.iter().filter_map(|row| key_row_from(row).transpose());
+        Ok(Some(Since {
+            head,
+            rows: rows.collect::<Result<_, _>>()?,
+        }))
     }
 
     async fn create(&self, log: &str, head: &TreeHead) -> Result<(), CommitError> {
@@ -419,6 +444,20 @@ fn head_from(row: &SqliteRow) -> Result<TreeHead, StoreError> {
         time_ms: row.try_get("time_ms").map_err(impossible)?,
         checkpoint: blob(row, "checkpoint")?,
     })
+}
+
+/// A batch of the outer join; `None` for a head behind which there is none.
+fn key_row_from(row: &SqliteRow) -> Result<Option<KeyRow>, StoreError> {
+    let first: Option<i64> = row.try_get("first").map_err(impossible)?;
+    first
+        .map(|_| {
+            Ok(KeyRow {
+                first: number(row, "first")?,
+                hashes: blob(row, "hashes")?,
+                identities: blob(row, "identities")?,
+            })
+        })
+        .transpose()
 }
 
 fn batch_from(row: &SqliteRow) -> Result<BatchRow, StoreError> {

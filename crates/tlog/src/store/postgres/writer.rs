@@ -5,10 +5,11 @@
 
 use super::{CONNECT_TIMEOUT, is_broken};
 use crate::TreeHead;
-use crate::store::{BatchRow, Commit, CommitError};
+use crate::store::{BatchRow, Commit, CommitError, Turn};
+use async_trait::async_trait;
 use sqlx::Connection;
 use sqlx::postgres::{PgConnectOptions, PgConnection};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::time::timeout;
 
@@ -141,12 +142,50 @@ impl Writers {
         }
     }
 
+    /// Locks the head row of a log. The server hands the lock on in the order of asking, and a writer that only compares
+    /// and swaps waits for it as well.
+    pub(super) async fn turn(self: Arc<Self>, log: &str) -> Result<Locked, CommitError> {
+        let mut connection = self.take().await?;
+        let lock = async {
+            sqlx::query("BEGIN").execute(&mut connection).await?;
+            sqlx::query("SELECT FROM tlog_log WHERE name = $1 FOR UPDATE")
+                .bind(log)
+                .execute(&mut connection)
+                .await
+        };
+        outcome(timeout(COMMIT_TIMEOUT, lock).await)?;
+        Ok(Locked {
+            writers: self,
+            connection,
+        })
+    }
+
     pub(super) async fn close(&self) {
         let idle = std::mem::take(&mut *self.idle.lock().unwrap_or_else(PoisonError::into_inner));
         for connection in idle {
             // The server learns of it either way.
             let _ = connection.close().await;
         }
+    }
+}
+
+/// A connection whose transaction holds the lock of a head row. Dropped with it, the server undoes the transaction.
+pub(super) struct Locked {
+    writers: Arc<Writers>,
+    connection: PgConnection,
+}
+
+#[async_trait]
+impl Turn for Locked {
+    async fn commit(mut self: Box<Self>, commit: &Commit) -> Result<(), CommitError> {
+        let connection = &mut self.connection;
+        if !outcome(timeout(COMMIT_TIMEOUT, execute(connection, commit)?).await)? {
+            return Err(CommitError::Conflict);
+        }
+        let end = sqlx::query("COMMIT").execute(&mut self.connection);
+        outcome(timeout(COMMIT_TIMEOUT, end).await)?;
+        self.writers.put_back(self.connection);
+        Ok(())
     }
 }
 

@@ -1,0 +1,156 @@
+//! Follows the head that the store has: what other processes commit becomes visible here.
+//!
+//! A view only ever grows from the one before it: the new batches' hashes are pushed on its edge and must give the new
+//! head's root (invariant 2). So a store that was set back, or that holds another tree, is found and never followed,
+//! and catching up costs one query of what is new, however large the log is.
+
+use crate::edge::{Changes, View, check_checkpoint};
+use crate::reader::Reader;
+use crate::store::KeyRow;
+use crate::{OpenError, ReadError};
+use std::sync::{Arc, Weak};
+use std::time::{Duration, Instant};
+use tokio::sync::{Mutex, watch};
+
+/// How far the head that is answered without asking may be behind what other processes committed.
+const HEAD_AGE: Duration = Duration::from_millis(250);
+
+/// The newest view known, shared by the sequencer and all readers.
+pub(crate) struct Follower {
+    reader: Arc<Reader>,
+    newest: watch::Sender<Arc<View>>,
+    /// When the store was last asked; held while it is.
+    asked: Mutex<Option<Instant>>,
+}
+
+impl Follower {
+    pub(crate) fn new(reader: Arc<Reader>, view: View) -> Self {
+        Self {
+            reader,
+            newest: watch::Sender::new(Arc::new(view)),
+            asked: Mutex::new(None),
+        }
+    }
+
+    /// The newest view, without waiting.
+    pub(crate) fn view(&self) -> Arc<View> {
+        self.newest.borrow().clone()
+    }
+
+    /// Shows a committed view, unless a newer one is shown already.
+    pub(crate) fn publish(&self, view: View, changes: Changes) -> Arc<View> {
+        for (id, tile) in changes.full {
+            self.reader.remember(id, tile);
+        }
+        let view = Arc::new(view);
+        self.newest.send_if_modified(|newest| {
+            let newer = view.head.size > newest.head.size;
+            if newer {
+                *newest = view.clone();
+            }
+            newer
+        });
+        view
+    }
+
+    /// Asks the store for what was committed up to now. Who asks while another one waits for its turn shares the answer.
+    pub(crate) async fn refresh(&self) -> Result<Arc<View>, OpenError> {
+        let wanted = Instant::now();
+        let mut asked = self.asked.lock().await;
+        if asked.is_none_or(|asked| asked <= wanted) {
+            let started = Instant::now();
+            let view = self.view();
+            if let Some((newer, changes)) = self.advance(&view).await? {
+                self.publish(newer, changes);
+            }
+            *asked = Some(started);
+        }
+        drop(asked);
+        Ok(self.view())
+    }
+
+    /// As [`Follower::refresh`], for a read that met nothing.
+    pub(crate) async fn refresh_for_read(&self) -> Result<Arc<View>, ReadError> {
+        self.refresh().await.map_err(|error| match error {
+            OpenError::Store(error) => ReadError::Store(error),
+            other => ReadError::Corrupt(other.to_string()),
+        })
+    }
+
+    /// The view with what was committed behind it; `None` when that is nothing.
+    async fn advance(&self, view: &View) -> Result<Option<(View, Changes)>, OpenError> {
+        let (mut edge, mut changes) = (view.edge.clone(), Changes::default());
+        loop {
+            let (store, log) = (self.reader.store(), self.reader.log());
+            let since = store
+                .since(log, edge.size())
+                .await?
+                .ok_or_else(|| OpenError::Missing(log.to_owned()))?;
+            if since.head.size < edge.size() {
+                return Err(self.corrupt(format!(
+                    "{} entries were published, the stored head has {}: was an older backup restored?",
+                    edge.size(),
+                    since.head.size
+                )));
+            }
+            let before = edge.size();
+            for row in &since.rows {
+                self.check_follows(row, edge.size())?;
+                for hash in row.hashes.as_chunks::<32>().0 {
+                    edge.push(*hash, &mut changes);
+                }
+            }
+            if edge.size() == since.head.size {
+                if edge.root() != since.head.root {
+                    return Err(self.corrupt(format!(
+                        "the stored entries {} to {} do not lead from the published tree to the stored head",
+                        view.head.size, since.head.size
+                    )));
+                }
+                check_checkpoint(&since.head).map_err(|detail| self.corrupt(detail))?;
+                let head = Arc::new(since.head);
+                return Ok((head.size > view.head.size).then_some((View { head, edge }, changes)));
+            }
+            if edge.size() == before || edge.size() > since.head.size {
+                return Err(self.corrupt(format!("entry {before} is not stored")));
+            }
+        }
+    }
+
+    fn check_follows(&self, row: &KeyRow, next: u64) -> Result<(), OpenError> {
+        match row.first == next {
+            true => Ok(()),
+            false => Err(self.corrupt(format!("entry {next} is not stored"))),
+        }
+    }
+
+    fn corrupt(&self, detail: String) -> OpenError {
+        OpenError::Corrupt {
+            name: self.reader.log().to_owned(),
+            detail,
+        }
+    }
+
+    /// Keeps the head young while others may commit; ends with the log.
+    pub(crate) fn keep_young(self: &Arc<Self>) {
+        tokio::spawn(poll(Arc::downgrade(self)));
+    }
+}
+
+async fn poll(follower: Weak<Follower>) {
+    let mut failing = false;
+    loop {
+        tokio::time::sleep(HEAD_AGE).await;
+        let Some(follower) = follower.upgrade() else {
+            return;
+        };
+        match follower.refresh().await {
+            Ok(_) => failing = false,
+            Err(error) if !failing => {
+                failing = true;
+                tracing::warn!(log = follower.reader.log(), %error, "the newest head of the log cannot be read");
+            }
+            Err(_) => {}
+        }
+    }
+}
