@@ -1,7 +1,7 @@
 //! Issuing: token in, certificate out. No HTTP here; REST and gRPC share it.
 
 use crate::authority::{Authority, AuthorityError};
-use crate::limits::{CERTIFICATE_LIFETIME, ISSUANCES_AT_ONCE};
+use crate::limits::{CERTIFICATE_LIFETIME, ISSUANCES_AT_ONCE, LARGE_BODIES_AT_ONCE};
 use crate::metrics::Metrics;
 use crate::proof::{self, KeyRequest};
 use clock::Clock;
@@ -21,6 +21,8 @@ pub(crate) struct Ca {
     pub(crate) ct: ct::CtLog,
     pub(crate) clock: Clock,
     pub(crate) metrics: Metrics,
+    /// Places for bodies in hand that are larger than clients send.
+    pub(crate) large_bodies: Arc<Semaphore>,
     slots: Arc<Semaphore>,
 }
 
@@ -40,10 +42,10 @@ pub(crate) struct Issued {
 /// Why no certificate was issued. The stages follow each other as the variants do.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum IssueError {
-    #[error("{ISSUANCES_AT_ONCE} issuances are under way")]
-    Busy,
     #[error(transparent)]
     Token(#[from] TokenError),
+    #[error("{ISSUANCES_AT_ONCE} issuances are under way")]
+    Busy,
     #[error("the request has neither a public key nor a certificate signing request")]
     KeyMissing,
     #[error(transparent)]
@@ -76,14 +78,14 @@ impl Ca {
         clock: Clock,
         metrics: Metrics,
     ) -> Self {
-        let slots = Arc::new(Semaphore::new(ISSUANCES_AT_ONCE));
         Self {
             verifier,
             authority: Arc::new(authority),
             ct,
             clock,
             metrics,
-            slots,
+            large_bodies: Arc::new(Semaphore::new(LARGE_BODIES_AT_ONCE)),
+            slots: Arc::new(Semaphore::new(ISSUANCES_AT_ONCE)),
         }
     }
 
@@ -92,12 +94,13 @@ impl Ca {
     /// A precertificate may stay in the CT log without its certificate, when a later step fails or the
     /// client goes away; that is what a log of intentions is for.
     pub(crate) async fn issue(&self, request: &Request) -> Result<Issued, IssueError> {
-        let _slot = self.slots.try_acquire().map_err(|_| IssueError::Busy)?;
         // One authority for the whole issuance: SCT and certificate must name the same issuer key.
         let authority = self.authority.clone();
 
         // 1. The token is checked and gives a principal; the key is proven to be the client's.
         let principal = self.verifier.principal(&request.token).await?;
+        // Not before: whoever waits for an issuer's keys, or invents issuers, keeps nobody from signing.
+        let _slot = self.slots.try_acquire().map_err(|_| IssueError::Busy)?;
         let key_request = request.key.as_ref().ok_or(IssueError::KeyMissing)?;
         let subject_key = proof::check_proof(key_request, &principal.proof_names)?;
         let identity = principal.embed()?;

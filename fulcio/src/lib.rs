@@ -80,3 +80,15 @@ pub fn build(config: Config, deps: Deps) -> Result<axum::Router, BuildError> {
         verifier, authority, deps.ct, deps.clock, metrics,
     )))
 }
+
+/// Reads a body of `POST /api/v2/signingCert`, and nothing more of the request; for fuzzing.
+#[doc(hidden)]
+pub fn parse_v2_body(body: &[u8]) -> Result<(), service::error::GatewayError> {
+    api::wire::v2(&http::HeaderMap::new(), body).map(drop)
+}
+
+/// The same for `POST /api/v1/signingCert`.
+#[doc(hidden)]
+pub fn parse_v1_body(body: &[u8]) -> Result<(), service::error::GatewayError> {
+    api::wire::v1(&http::HeaderMap::new(), body).map(drop)
+}

@@ -1,17 +1,47 @@
 //! The listener: binds an address, serves a router, finishes what is in hand.
 
+use crate::budget::{self, Budget};
 use crate::path;
 use crate::shutdown::Shutdown;
-use axum::extract::Request;
-use axum::{Router, ServiceExt};
+use axum::Router;
+use axum::body::Body;
+use axum::middleware::from_fn_with_state;
+use axum::response::Response;
+use http::StatusCode;
+use hyper::body::Incoming;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto;
+use hyper_util::server::graceful::GracefulShutdown;
+use hyper_util::service::TowerToHyperService;
+use std::convert::Infallible;
 use std::net::SocketAddr;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
 use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
 use tower::Layer;
 use tower::util::MapRequestLayer;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::request_id::{MakeRequestUuid, PropagateRequestIdLayer, SetRequestIdLayer};
+use tower_http::timeout::TimeoutLayer;
 use tower_http::trace::{DefaultMakeSpan, DefaultOnResponse, TraceLayer};
 use tracing::Level;
+
+/// Connections at once: at some 10 KiB each no burden on memory. Where the limit of descriptors is lower, accepting
+/// pauses.
+const MAX_CONNECTIONS: usize = 8192;
+/// Requests at once on one HTTP/2 connection; the default of most servers.
+const MAX_STREAMS: u32 = 128;
+/// From the first byte of a connection, or the end of an answer, to the end of the next request's head. It is the
+/// idle time of a kept connection as well; Fulcio's is 30 seconds.
+const HEADER_TIME: Duration = Duration::from_secs(30);
+/// From the end of a request's head to its answer, the body's arrival included; Fulcio's is 60 seconds.
+const REQUEST_TIME: Duration = Duration::from_secs(60);
+/// What open requests get to finish after a signal; service managers kill after 30 to 90 seconds.
+const FINISH_TIME: Duration = Duration::from_secs(20);
+/// After a failed accept, so that a lack of descriptors does not become a busy loop.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 /// Why a listener could not start.
 #[derive(Debug, thiserror::Error)]
@@ -26,9 +56,6 @@ pub enum ListenError {
         /// The operating system's reason.
         source: std::io::Error,
     },
-    /// Serving ended with an error.
-    #[error("the listener failed: {0}")]
-    Serve(#[from] std::io::Error),
 }
 
 /// Binds `address`.
@@ -42,12 +69,73 @@ pub async fn bind(address: SocketAddr) -> Result<TcpListener, ListenError> {
 ///
 /// Paths are cleaned before routing; every request has an `X-Request-Id`; a panic in a handler is
 /// a 500 for that request alone. Only method, path, status and time are logged: never a header or a body.
+/// Time, connections and memory are bounded by the constants of this module and by [`crate::budget`].
 pub async fn serve(
     listener: TcpListener,
     router: Router,
     shutdown: Shutdown,
 ) -> Result<(), ListenError> {
+    let service = layered(router);
+    let open = GracefulShutdown::new();
+    let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+    let mut asked = pin!(shutdown.wait());
+    loop {
+        // A full house does not accept: the operating system's queue holds the callers meanwhile.
+        let accepted = async {
+            (
+                places.clone().acquire_owned().await,
+                listener.accept().await,
+            )
+        };
+        let (place, stream) = tokio::select! {
+            () = &mut asked => break,
+            accepted = accepted => accepted,
+        };
+        let stream = match stream {
+            Ok((stream, _)) => stream,
+            Err(error) => {
+                // Out of descriptors, or a caller that hung up: neither is a reason to stop serving.
+                tracing::warn!(%error, "a connection was not accepted");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+                continue;
+            }
+        };
+        // Answers are small and awaited: a delay for filling packets would only add latency.
+        let _ = stream.set_nodelay(true);
+        let connection = builder()
+            .serve_connection(TokioIo::new(stream), service.clone())
+            .into_owned();
+        let connection = open.watch(connection);
+        tokio::spawn(async move {
+            // Broken connections are the callers' business; requests are logged by the trace layer.
+            let _ = connection.await;
+            drop(place);
+        });
+    }
+    drop(listener);
+    if tokio::time::timeout(FINISH_TIME, open.shutdown())
+        .await
+        .is_err()
+    {
+        tracing::warn!("some connections did not finish in time and were cut");
+    }
+    Ok(())
+}
+
+fn layered(
+    router: Router,
+) -> TowerToHyperService<
+    impl tower::Service<http::Request<Incoming>, Response = Response, Error = Infallible, Future: Send>
+    + Clone
+    + Send
+    + 'static,
+> {
     let router = router
+        .layer(from_fn_with_state(Budget::default(), budget::reserve))
+        .layer(TimeoutLayer::with_status_code(
+            StatusCode::REQUEST_TIMEOUT,
+            REQUEST_TIME,
+        ))
         .layer(CatchPanicLayer::new())
         .layer(
             TraceLayer::new_for_http()
@@ -57,9 +145,106 @@ pub async fn serve(
         .layer(PropagateRequestIdLayer::x_request_id())
         .layer(SetRequestIdLayer::x_request_id(MakeRequestUuid));
     let cleaned = MapRequestLayer::new(path::clean).layer(router);
-    let service = ServiceExt::<Request>::into_make_service(cleaned);
-    axum::serve(listener, service)
-        .with_graceful_shutdown(shutdown.wait())
-        .await?;
-    Ok(())
+    let with_body = MapRequestLayer::new(|request: http::Request<Incoming>| request.map(Body::new))
+        .layer(cleaned);
+    TowerToHyperService::new(with_body)
+}
+
+fn builder() -> auto::Builder<TokioExecutor> {
+    let mut builder = auto::Builder::new(TokioExecutor::new());
+    builder
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEADER_TIME);
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(MAX_STREAMS)
+        .keep_alive_interval(HEADER_TIME)
+        .keep_alive_timeout(HEADER_TIME);
+    builder
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use axum::routing::get;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpStream;
+
+    async fn start(
+        router: Router,
+    ) -> (
+        SocketAddr,
+        crate::shutdown::Trigger,
+        tokio::task::JoinHandle<Result<(), ListenError>>,
+    ) {
+        let listener = bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let (trigger, shutdown) = crate::shutdown::pair();
+        (
+            address,
+            trigger,
+            tokio::spawn(serve(listener, router, shutdown)),
+        )
+    }
+
+    #[tokio::test]
+    async fn a_request_in_hand_is_finished_before_the_listener_ends() {
+        let slow = || async {
+            tokio::time::sleep(Duration::from_millis(200)).await;
+            "done"
+        };
+        let (address, trigger, serving) = start(Router::new().route("/slow", get(slow))).await;
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        stream
+            .write_all(b"GET /slow/ HTTP/1.1\r\nHost: x\r\n\r\n")
+            .await
+            .unwrap();
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        trigger.shut_down();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        assert!(
+            answer.starts_with("HTTP/1.1 200") && answer.ends_with("done"),
+            "{answer}"
+        );
+        assert!(answer.contains("x-request-id"), "{answer}");
+        serving.await.unwrap().unwrap();
+    }
+
+    #[tokio::test]
+    async fn an_idle_connection_does_not_hold_up_the_end() {
+        let (address, trigger, serving) = start(Router::new()).await;
+        let _idle = TcpStream::connect(address).await.unwrap();
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        trigger.shut_down();
+        tokio::time::timeout(Duration::from_secs(5), serving)
+            .await
+            .unwrap()
+            .unwrap()
+            .unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_panic_is_a_500_for_that_request_alone() {
+        let bad = || async { panic!("a bug") as () };
+        let (address, _trigger, _serving) = start(
+            Router::new()
+                .route("/bad", get(bad))
+                .route("/", get(|| async {})),
+        )
+        .await;
+        for (path, status) in [("/bad", "500"), ("/", "200")] {
+            let mut stream = TcpStream::connect(address).await.unwrap();
+            let request = format!("GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+            stream.write_all(request.as_bytes()).await.unwrap();
+            let mut answer = String::new();
+            stream.read_to_string(&mut answer).await.unwrap();
+            assert!(
+                answer.starts_with(&format!("HTTP/1.1 {status}")),
+                "{answer}"
+            );
+        }
+    }
 }

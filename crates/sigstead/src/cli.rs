@@ -75,6 +75,9 @@ pub(crate) struct UpArgs {
     /// Accept tokens of these issuers (Fulcio's issuer configuration, YAML or JSON) instead of the development issuer's
     #[arg(long, value_name = "FILE")]
     pub(crate) issuers: Option<PathBuf>,
+    /// Fetch keys of issuers over plain http from other hosts too: whoever controls the network can then be anybody
+    #[arg(long)]
+    pub(crate) allow_http_issuers: bool,
     /// Key type of a new CA
     #[arg(long, value_name = "TYPE", default_value = "ecdsa-p384")]
     pub(crate) ca_key_type: KeyType,

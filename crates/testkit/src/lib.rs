@@ -11,16 +11,25 @@ use std::path::{Path, PathBuf};
 ///
 /// Returns `None`, and says so loudly, when there is none: the caller then skips.
 pub fn vectors(part: &str) -> Option<PathBuf> {
-    let root = std::env::var_os("SIGSTEAD_VECTORS").map(PathBuf::from).unwrap_or_else(|| workspace_root().join("../shared/vectors"));
+    let root = std::env::var_os("SIGSTEAD_VECTORS")
+        .map(PathBuf::from)
+        .unwrap_or_else(|| workspace_root().join("../shared/vectors"));
     let path = root.join(part);
     if path.exists() {
         return Some(path);
     }
-    eprintln!("SKIPPED: no test vectors at {} (set SIGSTEAD_VECTORS to their folder)", path.display());
+    eprintln!(
+        "SKIPPED: no test vectors at {} (set SIGSTEAD_VECTORS to their folder)",
+        path.display()
+    );
     None
 }
 
 /// The root of this workspace.
 pub fn workspace_root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).map(Path::to_path_buf).unwrap_or_else(|| PathBuf::from("."))
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .ancestors()
+        .nth(2)
+        .map(Path::to_path_buf)
+        .unwrap_or_else(|| PathBuf::from("."))
 }

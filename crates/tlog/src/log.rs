@@ -135,6 +135,7 @@ impl Log {
             leaf_hash,
             reply,
             since: Instant::now(),
+            lost: 0,
         });
         let placed = placed.await.map_err(|_| AppendError::Closed)??;
         // Proved here and not in the sequencer, which goes on with the next batch.

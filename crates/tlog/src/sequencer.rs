@@ -39,12 +39,20 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// trips, during which no other process commits.
 const PATIENT_LOSSES: u32 = 2;
 
+/// Commits of one submission that may get lost, one behind the other, before it is refused: a connection that broke once
+/// or twice is worth it; on a full disk every commit is lost, and the client should hear of it.
+const MAX_LOST: u8 = 3;
+/// Before the next try after a lost commit: what lost it rarely ends within a millisecond.
+const LOST_PAUSE: Duration = Duration::from_millis(50);
+
 /// A submission in the pool, and who waits for it.
 pub(crate) struct Pending {
     pub(crate) submission: Submission,
     pub(crate) leaf_hash: Hash,
     pub(crate) reply: oneshot::Sender<Result<Placed, AppendError>>,
     pub(crate) since: Instant,
+    /// How often its batch had an unknown outcome and turned out not to be stored.
+    pub(crate) lost: u8,
 }
 
 /// Where a submission is in the log, and the view that its proof is to come from.
@@ -171,9 +179,22 @@ impl Sequencer {
             Ok(rows) if rows.first() == Some(row) && view.head.size >= end => {
                 answer(slots, row, &view)
             }
-            Ok(_) => self.retry(slots),
+            Ok(_) => self.retry_lost(slots).await,
             Err(error) => refuse(pending(slots), &unavailable(error)),
         }
+    }
+
+    /// Tries a batch again that was not stored after all, a few times.
+    async fn retry_lost(&mut self, mut slots: Vec<Slot>) {
+        slots.iter_mut().for_each(|slot| slot.first.lost += 1);
+        if slots.iter().any(|slot| slot.first.lost > MAX_LOST) {
+            return refuse(
+                pending(slots),
+                &unavailable("the store loses every commit; is its disk full?"),
+            );
+        }
+        tokio::time::sleep(LOST_PAUSE).await;
+        self.retry(slots);
     }
 
     /// Waits for a submission, then takes what else is there, up to one batch.

@@ -5,6 +5,7 @@
 
 use crate::issue::IssueError;
 use crate::proof::{go_hash, go_type};
+use oidc::TokenError;
 use pki::csr::CsrError;
 use pki::key::KeyKind;
 use service::error::{Code, GatewayError};
@@ -17,7 +18,7 @@ const PROOF: &str = "The signature supplied in the request could not be verified
 const BACKEND: &str = "error communicating with CA backend";
 const CTL: &str = "Error entering certificate in CTL";
 
-/// Maps a refusal. All failures of token and proof are 400, never 401 or 403.
+/// Maps a refusal. All failures of token and proof are 400, never 401 or 403; limits are 429.
 pub(super) fn to_gateway(error: &IssueError) -> GatewayError {
     let bad = |text: String| GatewayError::new(Code::InvalidArgument, text);
     match error {
@@ -25,6 +26,9 @@ pub(super) fn to_gateway(error: &IssueError) -> GatewayError {
             Code::ResourceExhausted,
             "too many requests at once; try again in a second",
         ),
+        IssueError::Token(e @ TokenError::TooManyIssuers { .. }) => {
+            GatewayError::new(Code::ResourceExhausted, format!("{TOKEN}: {}", e.public()))
+        }
         IssueError::Token(e) => bad(format!("{TOKEN}: {}", e.public())),
         IssueError::Csr(CsrError::UnknownAlgorithm(name)) => {
             bad(format!("unrecognized signature algorithm: {name}"))
@@ -52,7 +56,7 @@ pub(super) fn to_gateway(error: &IssueError) -> GatewayError {
         IssueError::Authority(crate::AuthorityError::Expiring { .. }) => GatewayError::new(
             Code::Internal,
             format!(
-                "{BACKEND}: the CA certificate is about to expire; the operator must rotate it"
+                "{BACKEND}: the CA certificate is about to expire; ask the operator for an instance with a new CA, and for its trusted root"
             ),
         ),
         IssueError::Authority(_) => GatewayError::new(Code::Internal, BACKEND),

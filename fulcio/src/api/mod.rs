@@ -1,21 +1,21 @@
 //! REST routes with Fulcio's paths, bodies and errors (spec section 1).
 
+mod body;
 mod cors;
 mod error;
+mod json;
 mod v1;
 mod v2;
-mod wire;
+pub(crate) mod wire;
 
 use crate::issue::{Ca, Issued, Request};
-use crate::limits::BODY_BYTES;
 use axum::Router;
-use axum::body::{Body, Bytes};
 use axum::extract::State;
-use axum::middleware::{Next, from_fn, from_fn_with_state};
+use axum::middleware::{Next, from_fn, from_fn_with_state, map_response};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, get, post};
-use http::StatusCode;
-use http_body_util::{BodyExt, LengthLimitError, Limited};
+use http::header::RETRY_AFTER;
+use http::{HeaderValue, Method, StatusCode};
 use service::error::{Code, GatewayError};
 
 /// All routes.
@@ -28,6 +28,7 @@ pub(crate) fn router(ca: Ca) -> Router {
         .route("/api/v2/configuration", only(get(v2::configuration)))
         .route("/api/v1/signingCert", only(post(v1::signing_cert)))
         .route("/api/v1/rootCert", only(get(v1::root_cert)))
+        .layer(map_response(retry_after))
         .layer(from_fn_with_state(ca.clone(), measure))
         .layer(cors::layer())
         .layer(from_fn(cors::no_content))
@@ -51,32 +52,51 @@ async fn issue(ca: &Ca, request: &Request) -> Result<Issued, GatewayError> {
     })
 }
 
-/// Reads a body of at most [`BODY_BYTES`].
-async fn read_body(body: Body) -> Result<Bytes, GatewayError> {
-    match Limited::new(body, BODY_BYTES).collect().await {
-        Ok(collected) => Ok(collected.to_bytes()),
-        // Fulcio answers 400 with these words, not 413.
-        Err(e) if e.is::<LengthLimitError>() => Err(GatewayError::new(
-            Code::InvalidArgument,
-            "http: request body too large",
-        )),
-        Err(_) => Err(GatewayError::new(
-            Code::InvalidArgument,
-            "the request body could not be read",
-        )),
+/// What is at a limit now has room again within a second.
+async fn retry_after(mut response: Response) -> Response {
+    if response.status() == StatusCode::TOO_MANY_REQUESTS {
+        let second = HeaderValue::from_static("1");
+        response.headers_mut().insert(RETRY_AFTER, second);
     }
+    response
 }
 
 /// Observes latency by code and method.
 async fn measure(State(ca): State<Ca>, request: axum::extract::Request, next: Next) -> Response {
-    let method = request.method().as_str().to_ascii_lowercase();
+    let method = known_method(request.method());
     let start = std::time::Instant::now();
     let response = next.run(request).await.into_response();
     let status = response.status();
-    let labels = [status.as_str(), &method];
+    let labels = [status.as_str(), method];
     ca.metrics
         .latency
         .with_label_values(&labels)
         .observe(start.elapsed().as_secs_f64());
     response
+}
+
+/// Methods are a client's words; only those that routes have become labels.
+fn known_method(method: &Method) -> &'static str {
+    match method.as_str() {
+        "GET" => "get",
+        "HEAD" => "head",
+        "POST" => "post",
+        "OPTIONS" => "options",
+        _ => "other",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn who_meets_a_limit_is_told_when_to_come_again() {
+        let busy = error::to_gateway(&crate::issue::IssueError::Busy).into_response();
+        let answer = retry_after(busy).await;
+        assert_eq!(answer.status(), StatusCode::TOO_MANY_REQUESTS);
+        assert_eq!(answer.headers()[RETRY_AFTER], "1");
+        let other = retry_after(StatusCode::OK.into_response()).await;
+        assert!(other.headers().is_empty());
+    }
 }

@@ -1,6 +1,6 @@
 //! `/api/v1/`: the legacy API (old cosign, many scripts).
 
-use super::{issue, read_body, wire};
+use super::{body, issue, wire};
 use crate::issue::Ca;
 use axum::body::Body;
 use axum::extract::State;
@@ -15,9 +15,10 @@ const PEM: [(http::HeaderName, &str); 1] = [(CONTENT_TYPE, "application/pem-cert
 pub(super) async fn signing_cert(
     State(ca): State<Ca>,
     headers: HeaderMap,
-    body: Body,
+    sent: Body,
 ) -> Result<impl IntoResponse, GatewayError> {
-    let request = wire::v1(&headers, &read_body(body).await?)?;
+    let body = body::read(&ca.large_bodies, sent).await?;
+    let request = wire::v1(&headers, &body.bytes)?;
     let issued = issue(&ca, &request).await?;
     Ok((StatusCode::CREATED, PEM, issued.pem_chain().join("\n")))
 }

@@ -1,6 +1,6 @@
 //! `/api/v2/`: the API of today's clients.
 
-use super::{issue, read_body, wire};
+use super::{body, issue, wire};
 use crate::issue::Ca;
 use axum::Json;
 use axum::body::Body;
@@ -55,9 +55,10 @@ struct OidcIssuer {
 pub(super) async fn signing_cert(
     State(ca): State<Ca>,
     headers: HeaderMap,
-    body: Body,
+    sent: Body,
 ) -> Result<Json<SigningCertificate>, GatewayError> {
-    let request = wire::v2(&headers, &read_body(body).await?)?;
+    let body = body::read(&ca.large_bodies, sent).await?;
+    let request = wire::v2(&headers, &body.bytes)?;
     let issued = issue(&ca, &request).await?;
     let chain = Chain {
         certificates: issued.pem_chain(),

@@ -4,43 +4,37 @@
 //! standard or URL-safe with or without padding. `publicKey.algorithm` is not looked at: clients send
 //! `"RSA"`, which is not in the enum, and the key itself decides.
 
+use super::json::{Field, bad};
 use crate::issue::Request;
 use crate::proof::KeyRequest;
-use base64::Engine;
-use base64::alphabet;
-use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use http::HeaderMap;
 use http::header::AUTHORIZATION;
-use serde_json::{Map, Value};
-use service::error::{Code, GatewayError};
+use service::error::GatewayError;
 
-const LENIENT: GeneralPurposeConfig = GeneralPurposeConfig::new()
-    .with_decode_padding_mode(DecodePaddingMode::Indifferent)
-    .with_decode_allow_trailing_bits(true);
-const STANDARD: GeneralPurpose = GeneralPurpose::new(&alphabet::STANDARD, LENIENT);
-const URL_SAFE: GeneralPurpose = GeneralPurpose::new(&alphabet::URL_SAFE, LENIENT);
+const CSR: [&str; 2] = ["certificateSigningRequest", "certificate_signing_request"];
+const PUBLIC_KEY: [&str; 2] = ["publicKey", "public_key"];
+const CONTENT: [&str; 2] = ["content", "content"];
 
 /// Reads a v2 request. The token in the body wins over the one in the header.
-pub(super) fn v2(headers: &HeaderMap, body: &[u8]) -> Result<Request, GatewayError> {
-    let body = object(body)?;
-    let credentials = member(&body, "credentials", "")?;
+pub(crate) fn v2(headers: &HeaderMap, body: &[u8]) -> Result<Request, GatewayError> {
+    let [credentials, public_key, csr] = Field::body(body)?.fields([
+        ["credentials", "credentials"],
+        ["publicKeyRequest", "public_key_request"],
+        CSR,
+    ])?;
     let token = match credentials {
         Some(credentials) => {
-            text(credentials, "oidcIdentityToken", "oidc_identity_token")?.unwrap_or_default()
+            let [token] =
+                credentials.fields([["oidcIdentityToken", "oidc_identity_token"]])?;
+            text(token)?
         }
-        None => "",
+        None => String::new(),
     };
     let token = if token.is_empty() {
         header_token(headers)?
     } else {
-        token.to_owned()
+        token
     };
-    let public_key = member(&body, "publicKeyRequest", "public_key_request")?;
-    let csr = bytes(
-        &body,
-        "certificateSigningRequest",
-        "certificate_signing_request",
-    )?;
     let key = match (public_key, csr) {
         // Both members of a oneof, even when one is empty (protojson).
         (Some(_), Some(_)) => {
@@ -48,49 +42,60 @@ pub(super) fn v2(headers: &HeaderMap, body: &[u8]) -> Result<Request, GatewayErr
                 "publicKeyRequest and certificateSigningRequest exclude each other; send one",
             ));
         }
-        (None, Some(csr)) => (!csr.is_empty()).then_some(KeyRequest::Csr(csr)),
+        (None, csr) => Some(bytes(csr)?)
+            .filter(|csr| !csr.is_empty())
+            .map(KeyRequest::Csr),
         (Some(request), None) => {
-            let proof =
-                bytes(request, "proofOfPossession", "proof_of_possession")?.unwrap_or_default();
-            let content = match member(request, "publicKey", "public_key")? {
-                Some(key) => text(key, "content", "")?.unwrap_or_default(),
-                None => "",
+            let [key, proof] =
+                request.fields([PUBLIC_KEY, ["proofOfPossession", "proof_of_possession"]])?;
+            let content = match key {
+                Some(key) => {
+                    let [content] = key.fields([CONTENT])?;
+                    text(content)?
+                }
+                None => String::new(),
             };
             Some(KeyRequest::PublicKey {
-                content: content.as_bytes().to_vec(),
-                proof,
+                content: content.into_bytes(),
+                proof: bytes(proof)?,
             })
         }
-        (None, None) => None,
     };
     Ok(Request { token, key })
 }
 
 /// Reads a v1 request: the token only in the header, the key as base64 of PEM or DER.
-pub(super) fn v1(headers: &HeaderMap, body: &[u8]) -> Result<Request, GatewayError> {
-    let body = object(body)?;
-    let csr = bytes(
-        &body,
-        "certificateSigningRequest",
-        "certificate_signing_request",
-    )?
-    .unwrap_or_default();
-    let key = if csr.is_empty() {
-        let proof = bytes(&body, "signedEmailAddress", "signed_email_address")?.unwrap_or_default();
-        match member(&body, "publicKey", "public_key")? {
-            Some(key) => {
-                let content = bytes(key, "content", "")?.unwrap_or_default();
-                Some(KeyRequest::PublicKey { content, proof })
-            }
-            None => None,
+pub(crate) fn v1(headers: &HeaderMap, body: &[u8]) -> Result<Request, GatewayError> {
+    let [csr, key, proof] = Field::body(body)?.fields([
+        CSR,
+        PUBLIC_KEY,
+        ["signedEmailAddress", "signed_email_address"],
+    ])?;
+    let csr = bytes(csr)?;
+    let key = match key {
+        _ if !csr.is_empty() => Some(KeyRequest::Csr(csr)),
+        Some(key) => {
+            let [content] = key.fields([CONTENT])?;
+            Some(KeyRequest::PublicKey {
+                content: bytes(content)?,
+                proof: bytes(proof)?,
+            })
         }
-    } else {
-        Some(KeyRequest::Csr(csr))
+        None => None,
     };
     Ok(Request {
         token: header_token(headers)?,
         key,
     })
+}
+
+/// Texts that are not set are empty (proto3).
+fn text(field: Option<Field<'_>>) -> Result<String, GatewayError> {
+    field.map_or_else(|| Ok(String::new()), Field::text)
+}
+
+fn bytes(field: Option<Field<'_>>) -> Result<Vec<u8>, GatewayError> {
+    field.map_or_else(|| Ok(Vec::new()), Field::bytes)
 }
 
 /// The header's value with the first literal `Bearer ` removed. A bare token works; a lower-case
@@ -111,90 +116,10 @@ fn header_token(headers: &HeaderMap) -> Result<String, GatewayError> {
     Ok(value.replacen("Bearer ", "", 1))
 }
 
-/// An empty body is an empty message.
-fn object(body: &[u8]) -> Result<Map<String, Value>, GatewayError> {
-    if body.iter().all(u8::is_ascii_whitespace) {
-        return Ok(Map::new());
-    }
-    // The serde error holds a position and a kind, never text of the body.
-    let value: Value = serde_json::from_slice(body)
-        .map_err(|e| bad(&format!("the request body is not JSON: {e}")))?;
-    match value {
-        Value::Object(map) => Ok(map),
-        _ => Err(bad("the request body is not a JSON object")),
-    }
-}
-
-fn field<'a>(
-    map: &'a Map<String, Value>,
-    camel: &str,
-    snake: &str,
-) -> Result<Option<&'a Value>, GatewayError> {
-    let set = |name: &str| map.get(name).filter(|value| !value.is_null());
-    match (set(camel), set(snake)) {
-        (Some(_), Some(_)) => Err(bad(&format!(
-            "{camel} and {snake} are the same field; send one"
-        ))),
-        (one, other) => Ok(one.or(other)),
-    }
-}
-
-fn member<'a>(
-    map: &'a Map<String, Value>,
-    camel: &str,
-    snake: &str,
-) -> Result<Option<&'a Map<String, Value>>, GatewayError> {
-    match field(map, camel, snake)? {
-        None => Ok(None),
-        Some(Value::Object(inner)) => Ok(Some(inner)),
-        Some(_) => Err(bad(&format!("{camel} is not an object"))),
-    }
-}
-
-fn text<'a>(
-    map: &'a Map<String, Value>,
-    camel: &str,
-    snake: &str,
-) -> Result<Option<&'a str>, GatewayError> {
-    match field(map, camel, snake)? {
-        None => Ok(None),
-        Some(Value::String(s)) => Ok(Some(s)),
-        Some(_) => Err(bad(&format!("{camel} is not a string"))),
-    }
-}
-
-fn bytes(
-    map: &Map<String, Value>,
-    camel: &str,
-    snake: &str,
-) -> Result<Option<Vec<u8>>, GatewayError> {
-    let Some(encoded) = text(map, camel, snake)? else {
-        return Ok(None);
-    };
-    // Go's decoder skips line breaks.
-    let encoded: String = encoded
-        .chars()
-        .filter(|c| !matches!(c, '\r' | '\n'))
-        .collect();
-    let engine = if encoded.contains(['-', '_']) {
-        &URL_SAFE
-    } else {
-        &STANDARD
-    };
-    match engine.decode(encoded) {
-        Ok(decoded) => Ok(Some(decoded)),
-        Err(_) => Err(bad(&format!("{camel} is not base64"))),
-    }
-}
-
-fn bad(message: &str) -> GatewayError {
-    GatewayError::new(Code::InvalidArgument, message)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     fn headers(authorization: &str) -> HeaderMap {
         let mut headers = HeaderMap::new();

@@ -6,7 +6,7 @@
 use super::input::{MAX_JSON, read_file_or_stdin};
 use crate::cli::TokenArgs;
 use crate::exit::{Failure, Outcome};
-use crate::instance::{Layout, load_description};
+use crate::instance::{Layout, describe};
 use anyhow::{Context, Result};
 use clock::Clock;
 use keys::{KeyFolder, Purpose};
@@ -14,12 +14,7 @@ use oidc::dev::DevIssuer;
 
 pub(crate) fn run(args: TokenArgs) -> Result<Outcome, Failure> {
     let layout = Layout::read_only(&args.data.data_dir);
-    let description = load_description(&layout)?.with_context(|| {
-        format!(
-            "{} holds no instance; start one with `sigstead up`, or name its folder with --data-dir",
-            args.data.data_dir.display()
-        )
-    })?;
+    let description = describe(&layout)?;
     let signer = KeyFolder::open(layout.keys())
         .and_then(|folder| folder.load(Purpose::DevIssuer))
         .context("development issuer")?;

@@ -2,19 +2,14 @@
 
 use crate::cli::ExportArgs;
 use crate::exit::{Failure, Outcome};
-use crate::instance::{Layout, PublicHalf, load_description};
+use crate::instance::{Layout, PublicHalf, describe};
 use crate::trust_files::{self, SIGNING_CONFIG_FILE};
-use anyhow::{Context, Result};
+use anyhow::Result;
 use formats::trust::SigningConfig;
 
 pub(crate) fn export(args: ExportArgs) -> Result<Outcome, Failure> {
     let layout = Layout::read_only(&args.data.data_dir);
-    let description = load_description(&layout)?.with_context(|| {
-        format!(
-            "{} holds no instance; start one with `sigstead up`, or name its folder with --data-dir",
-            args.data.data_dir.display()
-        )
-    })?;
+    let description = describe(&layout)?;
     let public = PublicHalf::load(&layout, &description)?;
     for path in trust_files::write(&public, oidc_url(&layout).as_deref(), &args.out)? {
         print(&path.display().to_string());

@@ -1,6 +1,6 @@
 //! Where things are in a data folder, and how they are written.
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::Write;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
@@ -100,8 +100,11 @@ pub(crate) fn write_atomically(path: &Path, content: &[u8]) -> Result<()> {
         .file_name()
         .and_then(|name| name.to_str())
         .unwrap_or("file");
-    let temporary = folder.join(format!(".{name}.{}", std::process::id()));
-    let written = File::create(&temporary)
+    // Unpredictable and created anew: in a folder that others can write to, a planted link would lead elsewhere.
+    let mut random = [0; 8];
+    getrandom::fill(&mut random).map_err(|error| anyhow!("no randomness: {error}"))?;
+    let temporary = folder.join(format!(".{name}.{}", hex::encode(random)));
+    let written = File::create_new(&temporary)
         .and_then(|mut file| file.write_all(content).and_then(|()| file.sync_all()))
         .and_then(|()| fs::rename(&temporary, path))
         .and_then(|()| File::open(folder)?.sync_all());

@@ -1,9 +1,10 @@
 //! An instance: one data folder, its keys, its certificates, its identity. Made once and kept.
 //!
-//! Order of creation: keys, certificates, public halves, logs, and last of all `instance.json`. While that
-//! file is missing the folder is unfinished and creation may be repeated; once it is there, nothing is
-//! ever made anew: what is missing or does not match stops the start, because a log that silently gets
-//! a new key or starts again at zero would be a fork.
+//! Order of creation: `instance.json` with the host and `complete: false`, keys, certificates, public halves, logs,
+//! the first answers of every role, and last of all `complete: true`. An incomplete folder may be finished, for the same
+//! host only. Once it is complete nothing is ever made anew: what is missing or does not match stops the start, because
+//! a log that silently gets a new key or starts again at zero would be a fork. A folder that has keys and no
+//! `instance.json` has lost it: that stops the start as well.
 
 mod chains;
 mod layout;
@@ -17,6 +18,8 @@ use clock::Clock;
 use keys::{Algorithm, KeyFolder, Purpose, Signer};
 use pki::cert::Certificate;
 use serde::{Deserialize, Serialize};
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
 
 /// What `instance.json` holds.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -29,6 +32,8 @@ pub(crate) struct Description {
     pub(crate) url: String,
     /// When the instance was made, RFC 3339: start of validity of every key.
     pub(crate) created: String,
+    /// False until every role answered once.
+    pub(crate) complete: bool,
 }
 
 const FORMAT: u32 = 1;
@@ -40,7 +45,6 @@ pub(crate) struct Signers {
     pub(crate) rekor_v1: Signer,
     pub(crate) rekor_v2: Signer,
     pub(crate) tsa: Signer,
-    pub(crate) dev_issuer: Signer,
 }
 
 /// An opened instance.
@@ -48,12 +52,11 @@ pub(crate) struct Instance {
     pub(crate) layout: Layout,
     pub(crate) public: PublicHalf,
     pub(crate) signers: Signers,
-    /// True until [`Instance::finish`]: logs may be created.
-    pub(crate) unfinished: bool,
+    description: Description,
 }
 
 impl Instance {
-    /// Opens the instance in `layout`, or makes one for `url` when the folder has none.
+    /// Opens the instance in `layout`, or makes one for `url` when the folder is new.
     pub(crate) async fn open_or_create(
         layout: Layout,
         url: &str,
@@ -62,19 +65,10 @@ impl Instance {
         clock: &Clock,
     ) -> Result<Self> {
         let folder = KeyFolder::open(layout.keys())?;
-        match load_description(&layout)? {
-            Some(description) => Self::open(layout, &folder, description, url, host),
-            None => Self::create(layout, &folder, url, host, ca, clock).await,
-        }
-    }
-
-    fn open(
-        layout: Layout,
-        folder: &KeyFolder,
-        mut description: Description,
-        url: &str,
-        host: &str,
-    ) -> Result<Self> {
+        let description = match load_description(&layout)? {
+            Some(description) => description,
+            None => Description::begin(&layout, url, host, clock)?,
+        };
         if description.host != host {
             bail!(
                 "{} belongs to host {:?}, which names its logs in every checkpoint; it cannot become {:?}. \
@@ -84,29 +78,42 @@ impl Instance {
                 host
             );
         }
-        if description.url != url {
-            description.url = url.to_owned();
-            save_description(&layout, &description)?;
+        match description.complete {
+            true => Self::open(layout, &folder, description, url),
+            false => Self::create(layout, &folder, description, url, ca).await,
         }
+    }
+
+    fn open(
+        layout: Layout,
+        folder: &KeyFolder,
+        mut description: Description,
+        url: &str,
+    ) -> Result<Self> {
+        let changed = description.url != url;
+        description.url = url.to_owned();
         let signers = load_signers(folder)?;
         let public = PublicHalf::load(&layout, &description)?;
         check_match(&layout, &signers, &public)?;
+        if changed {
+            save_description(&layout, &description)?;
+        }
         Ok(Self {
             layout,
             public,
             signers,
-            unfinished: false,
+            description,
         })
     }
 
     async fn create(
         layout: Layout,
         folder: &KeyFolder,
+        mut description: Description,
         url: &str,
-        host: &str,
         ca: Algorithm,
-        clock: &Clock,
     ) -> Result<Self> {
+        description.url = url.to_owned();
         // 1. Keys. An interrupted creation left some of them: they are kept.
         let root = folder.load_or_create(Purpose::RootCa, ca)?.0;
         let tsa_root = folder
@@ -117,14 +124,14 @@ impl Instance {
             .0;
         let signers = create_signers(folder, ca)?;
         // 2. Certificates.
-        let created = chains::whole_second(clock.now());
+        let created = description.created()?;
         let ca_chain = chains::ca_chain(&root, &signers.issuing_ca, created).await?;
         let tsa_chain =
             chains::tsa_chain(&tsa_root, &tsa_intermediate, &signers.tsa, created).await?;
         // 3. Public halves, against which every later start is checked.
         let public = PublicHalf {
             url: url.to_owned(),
-            host: host.to_owned(),
+            host: description.host.clone(),
             created,
             ca_chain,
             tsa_chain,
@@ -137,21 +144,28 @@ impl Instance {
             layout,
             public,
             signers,
-            unfinished: true,
+            description,
         })
     }
 
-    /// Marks a new instance as complete, after its logs exist.
+    /// True until [`Instance::finish`]: only then may logs be created.
+    pub(crate) fn is_unfinished(&self) -> bool {
+        !self.description.complete
+    }
+
+    /// The development issuer's key. It vouches for ten minutes at most, so it may be made anew at any time.
+    pub(crate) fn dev_issuer(&self) -> Result<Signer> {
+        // RS256, because cosign takes a token by value only when its header says so.
+        let folder = KeyFolder::open(self.layout.keys())?;
+        let (signer, _) = folder.load_or_create(Purpose::DevIssuer, Algorithm::Rsa2048)?;
+        Ok(signer)
+    }
+
+    /// Marks a new instance as complete, after every role answered.
     pub(crate) fn finish(&mut self) -> Result<()> {
-        if self.unfinished {
-            let description = Description {
-                format: FORMAT,
-                host: self.public.host.clone(),
-                url: self.public.url.clone(),
-                created: self.public.created_text()?,
-            };
-            save_description(&self.layout, &description)?;
-            self.unfinished = false;
+        if self.is_unfinished() {
+            self.description.complete = true;
+            save_description(&self.layout, &self.description)?;
         }
         Ok(())
     }
@@ -164,8 +178,50 @@ impl Instance {
     }
 }
 
-/// Reads `instance.json`; `None` when the folder is new or was never finished.
-pub(crate) fn load_description(layout: &Layout) -> Result<Option<Description>> {
+impl Description {
+    /// Claims a new folder for a host, before anything else is written into it.
+    fn begin(layout: &Layout, url: &str, host: &str, clock: &Clock) -> Result<Self> {
+        for left in [layout.keys(), layout.public(), layout.database()] {
+            if left.exists() {
+                bail!(
+                    "{} exists and {} does not: the folder has lost a file and would fork its logs. \
+                     Restore it from a backup of the data folder, or choose another --data-dir",
+                    left.display(),
+                    layout.description().display()
+                );
+            }
+        }
+        let description = Self {
+            format: FORMAT,
+            host: host.to_owned(),
+            url: url.to_owned(),
+            created: chains::whole_second(clock.now()).format(&Rfc3339)?,
+            complete: false,
+        };
+        save_description(layout, &description)?;
+        Ok(description)
+    }
+
+    /// The time of creation.
+    fn created(&self) -> Result<OffsetDateTime> {
+        OffsetDateTime::parse(&self.created, &Rfc3339)
+            .context("instance.json: `created` is not an RFC 3339 time")
+    }
+}
+
+/// Reads the description of an instance that must be there, for commands beside a running `up`.
+pub(crate) fn describe(layout: &Layout) -> Result<Description> {
+    let found = load_description(layout)?.filter(|description| description.complete);
+    found.with_context(|| {
+        format!(
+            "{} holds no instance; start one with `sigstead up`, or name its folder with --data-dir",
+            layout.root().display()
+        )
+    })
+}
+
+/// Reads `instance.json`; `None` when there is none.
+fn load_description(layout: &Layout) -> Result<Option<Description>> {
     let path = layout.description();
     let text = match std::fs::read_to_string(&path) {
         Ok(text) => text,
@@ -206,8 +262,6 @@ fn create_signers(folder: &KeyFolder, ca: Algorithm) -> Result<Signers> {
         // With ECDSA the log ID does not depend on the host name, and every client derives it alike.
         rekor_v2: make(Purpose::RekorV2, Algorithm::EcdsaP256)?,
         tsa: make(Purpose::Tsa, Algorithm::EcdsaP256)?,
-        // RS256, because cosign takes a token by value only when its header says so.
-        dev_issuer: make(Purpose::DevIssuer, Algorithm::Rsa2048)?,
     })
 }
 
@@ -223,7 +277,6 @@ fn load_signers(folder: &KeyFolder) -> Result<Signers> {
         rekor_v1: load(Purpose::RekorV1)?,
         rekor_v2: load(Purpose::RekorV2)?,
         tsa: load(Purpose::Tsa)?,
-        dev_issuer: load(Purpose::DevIssuer)?,
     })
 }
 

@@ -47,8 +47,7 @@ impl PublicHalf {
         Ok(Self {
             url: description.url.clone(),
             host: description.host.clone(),
-            created: OffsetDateTime::parse(&description.created, &Rfc3339)
-                .context("instance.json: `created` is not an RFC 3339 time")?,
+            created: description.created()?,
             ca_chain: chain("ca-chain.pem")?,
             tsa_chain: chain("tsa-chain.pem")?,
             ct_log: key("ct-log.pem")?,

@@ -1,7 +1,7 @@
 //! Builds every service over one store and merges their routers.
 
 use crate::instance::Instance;
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use axum::Router;
 use axum::body::Body;
 use axum::response::IntoResponse;
@@ -16,20 +16,22 @@ use std::sync::Arc;
 use tlog::{HeadSigner, Limits, Log, Store};
 use tower::ServiceExt;
 
-/// Request bodies of the Rekor v1 log, as public deployments limit them.
-const MAX_V1_BODY: usize = 32 << 20;
-/// Request bodies of the Rekor v2 log.
-const MAX_V2_BODY: usize = 4 << 20;
-
 /// One path a role, which answers 200 when the role works.
-const PROBES: [(&str, &str); 6] = [
+const PROBES: [(&str, &str); 5] = [
     ("certificate authority", "/api/v2/trustBundle"),
     ("CT log", "/ctlog/ct/v1/get-sth"),
     ("Rekor v1 log", "/api/v1/log"),
     ("Rekor v2 log", "/api/v2/checkpoint"),
     ("timestamp authority", "/api/v1/timestamp/certchain"),
-    ("trust files", "/healthz"),
 ];
+
+/// Whose tokens the CA accepts.
+pub(crate) struct Issuers {
+    /// Fulcio's issuer configuration; `None` means the development issuer.
+    pub(crate) text: Option<String>,
+    /// Fetch keys over plain http from other hosts than loopback.
+    pub(crate) allow_http: bool,
+}
 
 /// The services of one process.
 pub(crate) struct Services {
@@ -38,66 +40,37 @@ pub(crate) struct Services {
     pub(crate) registry: Registry,
     /// URL of the development issuer, when it is on.
     pub(crate) dev_issuer: Option<String>,
-    logs: Vec<Log>,
+    logs: Logs,
 }
 
 impl Services {
-    /// Builds all roles. `issuers` replaces the development issuer.
+    /// Builds all roles over one store.
     pub(crate) async fn build(
         instance: &Instance,
-        issuers: Option<String>,
+        issuers: Issuers,
         clock: &Clock,
     ) -> Result<Self> {
         let registry = Registry::new();
-        let store = tlog::store::sqlite(&instance.layout.database())
-            .await
-            .with_context(|| format!("database {}", instance.layout.database().display()))?;
-        let host = &instance.public.host;
-        let signers = &instance.signers;
-        let opener = Opener {
-            store,
-            clock: clock.clone(),
-            create: instance.unfinished,
-        };
-
-        let ct_log = opener
-            .open("ct", CtLog::head_signer(host, signers.ct_log.clone()))
-            .await?;
-        let v1_signer = rekor::v1::head_signer(host, instance.tree_id(), signers.rekor_v1.clone());
-        let v1_log = opener.open("rekor-v1", v1_signer).await?;
-        let v2_log = opener
-            .open(
-                "rekor-v2",
-                rekor::v2::head_signer(host, signers.rekor_v2.clone()),
-            )
-            .await?;
-        let logs = vec![ct_log.clone(), v1_log.clone(), v2_log.clone()];
-
-        let ct = CtLog::new(
-            ct::Config { host: host.clone() },
-            ct::Deps {
-                log: ct_log,
-                signer: signers.ct_log.clone(),
-                clock: clock.clone(),
-                chains: vec![instance.public.ca_chain.clone()],
-            },
-        );
-        let dev = issuers.is_none().then(|| {
-            DevIssuer::new(
+        let logs = Logs::open(instance, clock).await?;
+        let ct = ct_log(instance, &logs, clock);
+        let dev = match issuers.text {
+            Some(_) => None,
+            None => Some(DevIssuer::new(
                 &instance.public.url,
-                signers.dev_issuer.clone(),
+                instance.dev_issuer()?,
                 clock.clone(),
-            )
-        });
+            )),
+        };
         let fulcio = fulcio::build(
             fulcio::Config {
                 issuers: issuers
+                    .text
                     .or_else(|| dev.as_ref().map(DevIssuer::fulcio_config_yaml))
                     .unwrap_or_default(),
-                allow_http_issuers: true,
+                allow_http_issuers: issuers.allow_http,
             },
             fulcio::Deps {
-                signer: signers.issuing_ca.clone(),
+                signer: instance.signers.issuing_ca.clone(),
                 chain: instance.public.ca_chain.clone(),
                 ct: ct.clone(),
                 clock: clock.clone(),
@@ -105,52 +78,16 @@ impl Services {
             },
         )
         .context("certificate authority")?;
-        let v1 = rekor::v1::build(
-            rekor::v1::Config {
-                host: host.clone(),
-                tree_id: instance.tree_id(),
-                max_body: MAX_V1_BODY,
-            },
-            rekor::v1::Deps {
-                log: v1_log,
-                signer: signers.rekor_v1.clone(),
-                registry: registry.clone(),
-            },
-        );
-        let v2 = rekor::v2::build(
-            rekor::v2::Config {
-                host: host.clone(),
-                max_body: MAX_V2_BODY,
-            },
-            rekor::v2::Deps {
-                log: v2_log,
-                signer: signers.rekor_v2.clone(),
-                registry: registry.clone(),
-            },
-        );
-        let tsa = tsa::build(
-            tsa::Config {},
-            tsa::Deps {
-                signer: signers.tsa.clone(),
-                chain: instance.public.tsa_chain.clone(),
-                clock: clock.clone(),
-            },
-        )
-        .context("timestamp authority")?;
-
-        let roles = fulcio
-            .merge(v1)
-            .merge(v2)
-            .merge(tsa)
+        let mut roles = fulcio
+            .merge(rekor_v1(instance, &logs, &registry))
+            .merge(rekor_v2(instance, &logs, &registry))
+            .merge(timestamp_authority(instance, clock)?)
             .nest("/ctlog", ct.router());
         let dev_issuer = dev.as_ref().map(DevIssuer::email_issuer);
-        let roles = match dev {
-            Some(issuer) => roles.merge(issuer.router()),
-            None => roles,
-        };
-        let readiness = Readiness::new(probes(
-            &roles.clone().merge(health::router(Readiness::default())),
-        ));
+        if let Some(issuer) = dev {
+            roles = roles.merge(issuer.router());
+        }
+        let readiness = Readiness::new(probes(&roles));
         let router = roles
             .merge(health::router(readiness.clone()))
             .fallback(unknown_path);
@@ -163,11 +100,60 @@ impl Services {
         })
     }
 
+    /// Asks every role once; an error names those that do not answer.
+    pub(crate) async fn check_ready(&self) -> Result<()> {
+        let failures = self.readiness.failures().await;
+        let reasons: Vec<String> = failures
+            .into_iter()
+            .map(|(role, reason)| format!("{role}: {reason}"))
+            .collect();
+        match reasons.is_empty() {
+            true => Ok(()),
+            false => bail!("not ready: {}", reasons.join("; ")),
+        }
+    }
+
     /// Finishes the batches in hand and closes the logs.
     pub(crate) async fn close(&self) {
-        for log in &self.logs {
+        for log in [&self.logs.ct, &self.logs.v1, &self.logs.v2] {
             log.close().await;
         }
+    }
+}
+
+/// The three logs of an instance.
+struct Logs {
+    ct: Log,
+    v1: Log,
+    v2: Log,
+}
+
+impl Logs {
+    async fn open(instance: &Instance, clock: &Clock) -> Result<Self> {
+        let database = instance.layout.database();
+        if !instance.is_unfinished() && !database.exists() {
+            bail!(
+                "{} is gone; restore it from the newest backup. A new log under the old key would be a fork",
+                database.display()
+            );
+        }
+        let store = tlog::store::sqlite(&database)
+            .await
+            .with_context(|| format!("database {}", database.display()))?;
+        let opener = Opener {
+            store,
+            clock: clock.clone(),
+            create: instance.is_unfinished(),
+        };
+        let (host, signers) = (&instance.public.host, &instance.signers);
+        let ct = CtLog::head_signer(host, signers.ct_log.clone());
+        let v1 = rekor::v1::head_signer(host, instance.tree_id(), signers.rekor_v1.clone());
+        let v2 = rekor::v2::head_signer(host, signers.rekor_v2.clone());
+        Ok(Self {
+            ct: opener.open("ct", ct).await?,
+            v1: opener.open("rekor-v1", v1).await?,
+            v2: opener.open("rekor-v2", v2).await?,
+        })
     }
 }
 
@@ -179,11 +165,62 @@ struct Opener {
 
 impl Opener {
     async fn open(&self, name: &str, signer: Arc<dyn HeadSigner>) -> Result<Log> {
-        Log::open(self.store.clone(), name, signer, self.clock.clone(), Limits::default(), self.create).await.context(
-            "a log that was there before cannot be opened; restore the database from the newest backup. \
-             Starting it anew with the same key would fork it",
-        )
+        let (store, clock) = (self.store.clone(), self.clock.clone());
+        Log::open(store, name, signer, clock, Limits::default(), self.create)
+            .await
+            .context(
+                "a log that was there before cannot be opened; restore the database from the newest backup. \
+                 Starting it anew with the same key would fork it",
+            )
     }
+}
+
+fn ct_log(instance: &Instance, logs: &Logs, clock: &Clock) -> CtLog {
+    CtLog::new(
+        ct::Config {
+            host: instance.public.host.clone(),
+        },
+        ct::Deps {
+            log: logs.ct.clone(),
+            signer: instance.signers.ct_log.clone(),
+            clock: clock.clone(),
+            chains: vec![instance.public.ca_chain.clone()],
+        },
+    )
+}
+
+fn rekor_v1(instance: &Instance, logs: &Logs, registry: &Registry) -> Router {
+    rekor::v1::build(
+        rekor::v1::Config::new(&instance.public.host, instance.tree_id()),
+        rekor::v1::Deps {
+            log: logs.v1.clone(),
+            signer: instance.signers.rekor_v1.clone(),
+            registry: registry.clone(),
+        },
+    )
+}
+
+fn rekor_v2(instance: &Instance, logs: &Logs, registry: &Registry) -> Router {
+    rekor::v2::build(
+        rekor::v2::Config::new(&instance.public.host),
+        rekor::v2::Deps {
+            log: logs.v2.clone(),
+            signer: instance.signers.rekor_v2.clone(),
+            registry: registry.clone(),
+        },
+    )
+}
+
+fn timestamp_authority(instance: &Instance, clock: &Clock) -> Result<Router> {
+    tsa::build(
+        tsa::Config {},
+        tsa::Deps {
+            signer: instance.signers.tsa.clone(),
+            chain: instance.public.tsa_chain.clone(),
+            clock: clock.clone(),
+        },
+    )
+    .context("timestamp authority")
 }
 
 /// Probes roles in process, through the same routes that clients use.

@@ -9,7 +9,7 @@ use crate::instance::{Instance, Layout};
 use crate::trust_files;
 use anyhow::{Context, Result, anyhow, bail};
 use clock::Clock;
-use compose::Services;
+use compose::{Issuers, Services};
 use keys::Algorithm;
 use service::{listen, shutdown, telemetry};
 use std::net::SocketAddr;
@@ -40,22 +40,20 @@ async fn up(args: UpArgs, url: String, host: String) -> Result<()> {
         Some(address) => Some(listen::bind(address).await?),
         None => None,
     };
-    // 2. The instance: opened, or made when the folder is new.
+    // 2. The instance: opened, or made when the folder is new. A mistake in the issuers' file comes first.
     let clock = Clock::system();
+    let issuers = issuers(&args)?;
     let layout = Layout::lock(&args.data.data_dir)?;
-    let issuers = match &args.issuers {
-        Some(path) => Some(issuers_text(path)?),
-        None => None,
-    };
-    let mut instance =
-        Instance::open_or_create(layout, &url, &host, algorithm(args.ca_key_type), &clock).await?;
-    // 3. The services, on one router.
+    let algorithm = algorithm(args.ca_key_type);
+    let mut instance = Instance::open_or_create(layout, &url, &host, algorithm, &clock).await?;
+    // 3. The services, on one router; each answers once.
     let services = Services::build(&instance, issuers, &clock).await?;
+    services.check_ready().await?;
     instance.finish()?;
     // 4. The files that clients need.
     let folder = instance.layout.trust();
     trust_files::write(&instance.public, services.dev_issuer.as_deref(), &folder)?;
-    // 5. Serve, check every role once, say so.
+    // 5. Serve, and say so.
     let (trigger, shutdown) = shutdown::pair();
     tokio::spawn(trigger.on_signals());
     if let Some(listener) = admin {
@@ -63,19 +61,26 @@ async fn up(args: UpArgs, url: String, host: String) -> Result<()> {
         tokio::spawn(listen::serve(listener, router, shutdown.clone()));
     }
     let serving = tokio::spawn(listen::serve(listener, services.router.clone(), shutdown));
-    let failures = services.readiness.failures().await;
-    if !failures.is_empty() {
-        let reasons: Vec<String> = failures
-            .into_iter()
-            .map(|(role, reason)| format!("{role}: {reason}"))
-            .collect();
-        bail!("not ready: {}", reasons.join("; "));
-    }
     screen::print(&instance, services.dev_issuer.as_deref(), args.json)?;
     // 6. Finish what is in hand.
     serving.await.context("the listener's task failed")??;
     services.close().await;
     Ok(())
+}
+
+/// Reads and checks the issuers' file, so that its mistakes are told before anything is created.
+fn issuers(args: &UpArgs) -> Result<Issuers> {
+    let allow_http = args.allow_http_issuers;
+    let text = match &args.issuers {
+        Some(path) => {
+            let text = issuers_text(path)?;
+            oidc::Config::load(&text, oidc::Transport { allow_http })
+                .with_context(|| path.display().to_string())?;
+            Some(text)
+        }
+        None => None,
+    };
+    Ok(Issuers { text, allow_http })
 }
 
 /// With the development issuer on, anyone who reaches the address may be anyone: loopback only.
@@ -93,6 +98,13 @@ fn check_loopback(args: &UpArgs) -> Result<()> {
 
 /// The base URL without a trailing slash, and its host without brackets.
 fn base_url(args: &UpArgs) -> Result<(String, String)> {
+    if args.url.is_none() && args.listen.ip().is_unspecified() {
+        bail!(
+            "--listen {} is every address of this machine: say with --url which one clients use; its host names the \
+             logs and cannot change later",
+            args.listen
+        );
+    }
     let text = args
         .url
         .clone()
@@ -190,6 +202,14 @@ mod tests {
                 "sigstore.example.com".into()
             )
         );
+    }
+
+    #[test]
+    fn an_address_that_no_client_can_reach_is_refused_as_identity() {
+        let everywhere = ["--listen", "0.0.0.0:8080", "--issuers", "f.yaml"];
+        assert!(base_url(&args(&everywhere)).is_err());
+        let named = [&everywhere[..], &["--url", "https://sigstore.example.com"]].concat();
+        assert!(base_url(&args(&named)).is_ok());
     }
 
     #[test]

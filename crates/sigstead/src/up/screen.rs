@@ -61,7 +61,7 @@ fn human(instance: &Instance, dev_issuer: Option<&str>) -> String {
     if let Some(issuer) = dev_issuer {
         let lines = Lines::new(instance, issuer);
         text += &format!(
-            "\nwarning: the development issuer {issuer} is on; whoever can read the data folder can sign as anybody\n\n\
+            "\nwarning: the development issuer {issuer} is on (loopback only): whoever can read the data folder can sign as anybody\n\n\
              Sign and verify, with sigstead:\n\n{}\n\nor with cosign 3:\n\n{}\n",
             lines.sigstead, lines.cosign
         );

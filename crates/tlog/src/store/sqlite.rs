@@ -19,7 +19,7 @@ use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteRow,
     SqliteSynchronous,
 };
-use sqlx::{Row, SqliteConnection};
+use sqlx::{Connection, Row, SqliteConnection};
 use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -157,24 +157,18 @@ impl Store for Sqlite {
     }
 
     async fn commit(&self, commit: &Commit) -> Result<(), CommitError> {
-        // Until COMMIT is sent, an error means that nothing was written: dropping the transaction rolls it back.
-        let mut transaction = self
-            .writer
-            .begin_with("BEGIN IMMEDIATE")
-            .await
-            .map_err(failed)?;
-        let log = swap_head(&mut transaction, commit).await?;
-        insert_batch(&mut transaction, log, &commit.batch).await?;
-        insert_keys(&mut transaction, log, &commit.batch).await?;
-        for tile in &commit.tiles {
-            upsert_tile(&mut transaction, log, tile).await?;
+        let mut connection = self.writer.acquire().await.map_err(failed)?;
+        let outcome = write(&mut connection, commit).await;
+        match outcome {
+            Ok(()) => self.checkpointer.wake(),
+            Err(CommitError::Conflict) => {}
+            Err(_) => {
+                // On a full disk or a failed write SQLite rolls back by itself, and sqlx goes on believing that the
+                // transaction is open: this connection could never begin another one. A new one can.
+                let _ = connection.close().await;
+            }
         }
-        transaction
-            .commit()
-            .await
-            .map_err(|error| CommitError::Unknown(error.to_string()))?;
-        self.checkpointer.wake();
-        Ok(())
+        outcome
     }
 
     async fn tile(&self, log: &str, level: u8, index: u64) -> Result<Option<Bytes>, StoreError> {
@@ -301,6 +295,24 @@ impl Store for Sqlite {
 const KIND_BOTH: i64 = 0;
 const KIND_LEAF: i64 = 1;
 const KIND_IDENTITY: i64 = 2;
+
+/// One transaction. Until COMMIT is sent, an error means that nothing was written.
+async fn write(connection: &mut SqliteConnection, commit: &Commit) -> Result<(), CommitError> {
+    let mut transaction = connection
+        .begin_with("BEGIN IMMEDIATE")
+        .await
+        .map_err(failed)?;
+    let log = swap_head(&mut transaction, commit).await?;
+    insert_batch(&mut transaction, log, &commit.batch).await?;
+    insert_keys(&mut transaction, log, &commit.batch).await?;
+    for tile in &commit.tiles {
+        upsert_tile(&mut transaction, log, tile).await?;
+    }
+    transaction
+        .commit()
+        .await
+        .map_err(|error| CommitError::Unknown(error.to_string()))
+}
 
 /// Compares and swaps the head row (invariant 2) and answers the log's row id.
 async fn swap_head(connection: &mut SqliteConnection, commit: &Commit) -> Result<i64, CommitError> {

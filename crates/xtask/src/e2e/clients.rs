@@ -216,19 +216,17 @@ impl Client {
             (Kind::Cosign(program), _) => {
                 let mut command = Command::new(program);
                 match form {
-                    Form::Message => command.arg("sign-blob"),
+                    Form::Message => command.arg("sign-blob").arg(&s.artifact),
+                    // From a predicate cosign makes a statement of version 0.1, which sigstore-python refuses.
                     Form::Dsse => command
-                        .args(["attest-blob", "--type", PREDICATE_TYPE, "--predicate"])
-                        .arg(&s.predicate),
+                        .args(["attest-blob", "--statement"])
+                        .arg(&s.statement),
                 };
                 command
                     .args(["--yes", "--identity-token", &s.token, "--bundle"])
                     .arg(out);
                 command.arg("--signing-config").arg(s.signing_config(rekor));
-                command
-                    .arg("--trusted-root")
-                    .arg(s.trusted_root())
-                    .arg(&s.artifact);
+                command.arg("--trusted-root").arg(s.trusted_root());
                 command
             }
             (Kind::Missing, _) => unreachable!("missing clients are not asked"),
@@ -310,7 +308,7 @@ impl Client {
 }
 
 fn js(folder: &Path) -> Command {
-    let mut command = Command::new("node");
+    let mut command = Command::new(folder.join("node_modules/.bin/node"));
     command
         .arg(crate::shell::root().join("deploy/e2e/js/client.mjs"))
         .env("SIGSTEAD_E2E_JS", folder);

@@ -81,6 +81,17 @@ impl Instance {
         )
     }
 
+    /// The body of a GET that must succeed.
+    pub(crate) fn get(&self, path: &str) -> Result<String> {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()?;
+        runtime.block_on(async {
+            let answer = reqwest::get(format!("{}{path}", self.url)).await?;
+            Ok(answer.error_for_status()?.text().await?)
+        })
+    }
+
     /// Resident memory of the process, in KiB.
     pub(crate) fn resident_kib(&self) -> Result<u64> {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;

@@ -104,11 +104,8 @@ fn cell(signed: &Signed<'_>, verifier: &Client, folder: &Path, faults: &mut Vec<
         issuer: &setting.issuer,
     };
     let what = format!(
-        "{} bundle of {} (Rekor v{}) before {}",
-        format!("{:?}", signed.form),
-        signed.by.name,
-        signed.rekor,
-        verifier.name
+        "{:?} bundle of {} (Rekor v{}) before {}",
+        signed.form, signed.by.name, signed.rekor, verifier.name
     );
     let mut ok = true;
     let mut fault = |text: String| {
