@@ -94,6 +94,11 @@ pub struct Limits {
     pub pool: usize,
     /// Entries of a batch, at most one tile ([`MAX_BATCH_ENTRIES`]).
     pub batch_entries: usize,
+    /// Entries that a batch waits for, up to [`Limits::batch_age`]. 1 waits for nothing, and is right unless a commit
+    /// costs money or a network crossing: batches follow the database by themselves.
+    pub batch_floor: usize,
+    /// How long the first entry of a batch waits for [`Limits::batch_floor`].
+    pub batch_age: std::time::Duration,
     /// Bytes of a batch; a commit above half a MiB falls off a cliff (performance finding 6). A larger entry goes alone.
     pub batch_bytes: usize,
     /// Bytes of one entry, leaf and extra together.
@@ -105,6 +110,8 @@ impl Default for Limits {
         Self {
             pool: 4096,
             batch_entries: 256,
+            batch_floor: 1,
+            batch_age: std::time::Duration::from_millis(10),
             batch_bytes: 512 * 1024,
             max_entry: 512 * 1024,
         }

@@ -213,10 +213,7 @@ impl Sequencer {
         let mut bytes = first.bytes();
         let mut batch = vec![first];
         while batch.len() < room
-            && let Some(next) = self
-                .waiting
-                .pop_front()
-                .or_else(|| self.queue.try_recv().ok())
+            && let Some(next) = self.another(&batch).await
         {
             bytes += next.bytes();
             if bytes > self.limits.batch_bytes {
@@ -226,6 +223,20 @@ impl Sequencer {
             batch.push(next);
         }
         Some(batch)
+    }
+
+    /// What is there already; below the floor also what comes while the batch is young.
+    async fn another(&mut self, batch: &[Pending]) -> Option<Pending> {
+        let there = self.waiting.pop_front();
+        let there = there.or_else(|| self.queue.try_recv().ok());
+        if there.is_some() || batch.len() >= self.limits.batch_floor {
+            return there;
+        }
+        let left = self
+            .limits
+            .batch_age
+            .checked_sub(batch.first()?.since.elapsed())?;
+        tokio::time::timeout(left, self.next()).await.ok()?
     }
 
     async fn next(&mut self) -> Option<Pending> {
