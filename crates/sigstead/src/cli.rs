@@ -1,5 +1,6 @@
 //! The command line.
 
+use crate::up::Database;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -78,6 +79,14 @@ pub(crate) struct UpArgs {
     /// Fetch keys of issuers over plain http from other hosts too: whoever controls the network can then be anybody
     #[arg(long)]
     pub(crate) allow_http_issuers: bool,
+    /// Database of the logs: postgres://user@host/name, or the path of an SQLite file [default: sigstead.db in the data folder]
+    #[arg(
+        long,
+        value_name = "URL",
+        env = "SIGSTEAD_DATABASE",
+        hide_env_values = true
+    )]
+    pub(crate) database: Option<Database>,
     /// Key type of a new CA
     #[arg(long, value_name = "TYPE", default_value = "ecdsa-p384")]
     pub(crate) ca_key_type: KeyType,

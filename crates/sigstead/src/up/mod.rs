@@ -1,7 +1,10 @@
 //! `sigstead up`: a whole Sigstore in one process.
 
 mod compose;
+mod database;
 mod screen;
+
+pub(crate) use database::Database;
 
 use crate::cli::{KeyType, UpArgs};
 use crate::exit::{Failure, Outcome};
@@ -47,7 +50,9 @@ async fn up(args: UpArgs, url: String, host: String) -> Result<()> {
     let algorithm = algorithm(args.ca_key_type);
     let mut instance = Instance::open_or_create(layout, &url, &host, algorithm, &clock).await?;
     // 3. The services, on one router; each answers once.
-    let services = Services::build(&instance, issuers, &clock).await?;
+    let in_folder = Database::File(instance.layout.database());
+    let database = args.database.clone().unwrap_or(in_folder);
+    let services = Services::build(&instance, issuers, &database, &clock).await?;
     services.check_ready().await?;
     instance.finish()?;
     // 4. The files that clients need.
