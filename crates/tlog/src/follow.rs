@@ -5,30 +5,41 @@
 //! and catching up costs one query of what is new, however large the log is.
 
 use crate::edge::{Changes, View, check_checkpoint};
+use crate::keys::Keys;
 use crate::reader::Reader;
-use crate::store::KeyRow;
+use crate::store::{KeyKind, KeyRow, StoreError};
 use crate::{OpenError, ReadError};
-use std::sync::{Arc, Weak};
+use merkle::Hash;
+use std::sync::{Arc, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 use tokio::sync::{Mutex, watch};
+use tokio::task::JoinHandle;
 
 /// How far the head that is answered without asking may be behind what other processes committed.
 const HEAD_AGE: Duration = Duration::from_millis(250);
 
+/// How often the writing of runs is tried when no batch asks for it.
+const RUNS_PERIOD: Duration = Duration::from_secs(1);
+
 /// The newest view known, shared by the sequencer and all readers.
 pub(crate) struct Follower {
     reader: Arc<Reader>,
+    /// Knows at least the keys of the newest view.
+    keys: Keys,
     newest: watch::Sender<Arc<View>>,
     /// When the store was last asked; held while it is.
     asked: Mutex<Option<Instant>>,
+    tasks: std::sync::Mutex<Vec<JoinHandle<()>>>,
 }
 
 impl Follower {
-    pub(crate) fn new(reader: Arc<Reader>, view: View) -> Self {
+    pub(crate) fn new(reader: Arc<Reader>, keys: Keys, view: View) -> Self {
         Self {
             reader,
+            keys,
             newest: watch::Sender::new(Arc::new(view)),
             asked: Mutex::new(None),
+            tasks: std::sync::Mutex::default(),
         }
     }
 
@@ -37,8 +48,20 @@ impl Follower {
         self.newest.borrow().clone()
     }
 
-    /// Shows a committed view, unless a newer one is shown already.
-    pub(crate) fn publish(&self, view: View, changes: Changes) -> Arc<View> {
+    /// The index of the entry with each key; may be behind the newest view.
+    pub(crate) async fn find(
+        &self,
+        kind: KeyKind,
+        keys: &[Hash],
+    ) -> Result<Vec<Option<u64>>, StoreError> {
+        let (store, log) = (self.reader.store(), self.reader.log());
+        self.keys.find(store, log, kind, keys).await
+    }
+
+    /// Shows a committed view, unless a newer one is shown already; `rows` are the batches that led to it.
+    pub(crate) fn publish(&self, view: View, changes: Changes, rows: &[KeyRow]) -> Arc<View> {
+        // Before the view: whoever appends to it must find what is in it.
+        self.keys.push(rows);
         for (id, tile) in changes.full {
             self.reader.remember(id, tile);
         }
@@ -60,8 +83,8 @@ impl Follower {
         if asked.is_none_or(|asked| asked <= wanted) {
             let started = Instant::now();
             let view = self.view();
-            if let Some((newer, changes)) = self.advance(&view).await? {
-                self.publish(newer, changes);
+            if let Some((newer, changes, rows)) = self.advance(&view).await? {
+                self.publish(newer, changes, &rows);
             }
             *asked = Some(started);
         }
@@ -78,8 +101,12 @@ impl Follower {
     }
 
     /// The view with what was committed behind it; `None` when that is nothing.
-    async fn advance(&self, view: &View) -> Result<Option<(View, Changes)>, OpenError> {
+    async fn advance(
+        &self,
+        view: &View,
+    ) -> Result<Option<(View, Changes, Vec<KeyRow>)>, OpenError> {
         let (mut edge, mut changes) = (view.edge.clone(), Changes::default());
+        let mut rows = Vec::new();
         loop {
             let (store, log) = (self.reader.store(), self.reader.log());
             let since = store
@@ -100,6 +127,7 @@ impl Follower {
                     edge.push(*hash, &mut changes);
                 }
             }
+            rows.extend(since.rows);
             if edge.size() == since.head.size {
                 if edge.root() != since.head.root {
                     return Err(self.corrupt(format!(
@@ -109,7 +137,11 @@ impl Follower {
                 }
                 check_checkpoint(&since.head).map_err(|detail| self.corrupt(detail))?;
                 let head = Arc::new(since.head);
-                return Ok((head.size > view.head.size).then_some((View { head, edge }, changes)));
+                return Ok((head.size > view.head.size).then_some((
+                    View { head, edge },
+                    changes,
+                    rows,
+                )));
             }
             if edge.size() == before || edge.size() > since.head.size {
                 return Err(self.corrupt(format!("entry {before} is not stored")));
@@ -131,9 +163,47 @@ impl Follower {
         }
     }
 
+    /// Writes runs of keys in the background; ends with the log.
+    pub(crate) fn keep_runs(self: &Arc<Self>) {
+        let (weak, grown) = (Arc::downgrade(self), self.keys.grown());
+        self.keep(tokio::spawn(async move {
+            loop {
+                let Some(follower) = weak.upgrade() else {
+                    return;
+                };
+                let (store, log) = (follower.reader.store(), follower.reader.log());
+                if let Err(error) = follower.keys.maintain(store, log).await {
+                    tracing::warn!(log, %error, "keys stay in memory until they can be written");
+                }
+                // What waits here does not keep the log.
+                drop(follower);
+                let _ = tokio::time::timeout(RUNS_PERIOD, grown.notified()).await;
+            }
+        }));
+    }
+
     /// Keeps the head young while others may commit; ends with the log.
     pub(crate) fn keep_young(self: &Arc<Self>) {
-        tokio::spawn(poll(Arc::downgrade(self)));
+        self.keep(tokio::spawn(poll(Arc::downgrade(self))));
+    }
+
+    /// Ends the background work. A run that is being written is undone by the store; the next process writes it.
+    pub(crate) async fn stop(&self) {
+        // A statement of its own: the lock is not held while waiting.
+        let tasks = std::mem::take(&mut *self.tasks());
+        for task in tasks {
+            task.abort();
+            // Aborted, or ended before.
+            let _ = task.await;
+        }
+    }
+
+    fn keep(&self, task: JoinHandle<()>) {
+        self.tasks().push(task);
+    }
+
+    fn tasks(&self) -> MutexGuard<'_, Vec<JoinHandle<()>>> {
+        self.tasks.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -5,12 +5,14 @@
 //!
 //! - `log`: the handle; `sequencer`: the one task that appends; `reader`: everything else;
 //! - `edge`: the right edge in memory, loaded at start; `follow`: what other processes commit; `cache`: full tiles;
+//! - `keys`: deduplication and lookup;
 //! - `batch`: the row of a batch; [`store`]: the narrow boundary to PostgreSQL, SQLite and memory.
 
 mod batch;
 mod cache;
 mod edge;
 mod follow;
+mod keys;
 mod log;
 mod reader;
 mod sequencer;
@@ -103,6 +105,9 @@ pub struct Limits {
     pub batch_bytes: usize,
     /// Bytes of one entry, leaf and extra together.
     pub max_entry: usize,
+    /// Newest entries whose keys are in memory exactly, at least 256; twice as many for a moment. All processes of a log
+    /// should agree on it.
+    pub key_tail: usize,
 }
 
 impl Default for Limits {
@@ -114,6 +119,7 @@ impl Default for Limits {
             batch_age: std::time::Duration::from_millis(10),
             batch_bytes: 512 * 1024,
             max_entry: 512 * 1024,
+            key_tail: 16 * 1024,
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::edge::{Edge, View, load};
 use crate::follow::Follower;
+use crate::keys::Keys;
 use crate::reader::Reader;
 use crate::sequencer::{Pending, Placed, Sequencer};
 use crate::store::{CommitError, KeyKind, Store, StoreError};
@@ -50,8 +51,11 @@ impl Log {
             None => return Err(OpenError::Missing(name.to_owned())),
         };
         let view = load(&*store, name, head).await?;
+        let keys = Keys::new(limits.key_tail);
+        keys.load(&*store, name, view.head.size).await?;
         Ok(Self::start(
             Reader::new(store, name),
+            keys,
             view,
             signer,
             clock,
@@ -61,6 +65,7 @@ impl Log {
 
     fn start(
         reader: Reader,
+        keys: Keys,
         view: View,
         signer: Arc<dyn HeadSigner>,
         clock: Clock,
@@ -68,7 +73,8 @@ impl Log {
     ) -> Self {
         let reader = Arc::new(reader);
         let max_entry = limits.max_entry;
-        let follower = Arc::new(Follower::new(reader.clone(), view));
+        let follower = Arc::new(Follower::new(reader.clone(), keys, view));
+        follower.keep_runs();
         if reader.store().is_shared() {
             follower.keep_young();
         }
@@ -262,10 +268,17 @@ impl Log {
         self.inner.closing.send_replace(true);
         // Nothing is ever sent: the error says that the task dropped its end.
         let _ = self.inner.finished.clone().changed().await;
+        self.inner.follower.stop().await;
     }
 
     async fn find(&self, kind: KeyKind, key: &Hash) -> Result<Option<u64>, ReadError> {
-        let read = |view: Arc<View>| async move { self.inner.reader.find(&view, kind, key).await };
+        let read = |view: Arc<View>| async move {
+            let keys = std::slice::from_ref(key);
+            let found = self.inner.follower.find(kind, keys).await?;
+            // An entry behind the view's head is not there yet.
+            let index = found.first().copied().flatten();
+            Ok(index.filter(|index| *index < view.head.size))
+        };
         self.read(read, Option::is_none).await
     }
 

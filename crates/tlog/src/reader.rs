@@ -6,7 +6,7 @@
 use crate::batch::{self, MAX_BATCH_ENTRIES};
 use crate::cache::{CACHE_BYTES, TileCache};
 use crate::edge::{View, interior, leaf_hashes, root};
-use crate::store::{KeyKind, Store};
+use crate::store::Store;
 use crate::{Entry, ReadError};
 use bytes::{BufMut, Bytes, BytesMut};
 use futures::FutureExt;
@@ -155,24 +155,6 @@ impl Reader {
             .min(view.head.size)
             .min(start.saturating_add(MAX_READ_ENTRIES));
         self.collect(view, start, end, MAX_READ_BYTES).await
-    }
-
-    /// The index of a key; an entry behind the view's head is not there yet.
-    pub(crate) async fn find(
-        &self,
-        view: &View,
-        kind: KeyKind,
-        key: &Hash,
-    ) -> Result<Option<u64>, ReadError> {
-        let found = self
-            .store
-            .find(&self.log, kind, std::slice::from_ref(key))
-            .await?;
-        Ok(found
-            .first()
-            .copied()
-            .flatten()
-            .filter(|index| *index < view.head.size))
     }
 
     async fn prove(

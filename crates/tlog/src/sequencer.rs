@@ -22,7 +22,7 @@
 use crate::edge::{Changes, View};
 use crate::follow::Follower;
 use crate::reader::Reader;
-use crate::store::{BatchRow, Commit, CommitError, KeyKind, Turn};
+use crate::store::{BatchRow, Commit, CommitError, KeyKind, KeyRow, Turn};
 use crate::{AppendError, HeadSigner, Limits, Submission, TreeHead, batch};
 use clock::Clock;
 use merkle::Hash;
@@ -141,7 +141,12 @@ impl Sequencer {
             Ok(()) => {
                 let row = prepared.commit.batch;
                 self.losses = 0;
-                let view = self.follower.publish(prepared.view, prepared.full);
+                let keys = KeyRow {
+                    first: row.first,
+                    hashes: row.hashes.clone(),
+                    identities: row.identities.clone(),
+                };
+                let view = self.follower.publish(prepared.view, prepared.full, &[keys]);
                 answer(slots, &row, &view);
             }
             Err(CommitError::Failed(why)) => {
@@ -292,12 +297,7 @@ impl Sequencer {
             .iter()
             .map(|pending| pending.submission.identity)
             .collect();
-        let found = match self
-            .reader
-            .store()
-            .find(self.reader.log(), KeyKind::Identity, &keys)
-            .await
-        {
+        let found = match self.follower.find(KeyKind::Identity, &keys).await {
             Ok(found) => found,
             Err(error) => {
                 refuse(batch, &unavailable(error));

@@ -3,16 +3,17 @@
 //! A commit is one statement, and so one round trip and one sync of the write-ahead log. Reads have a pool of their
 //! own and never wait for a writer. Connections that break are replaced; nothing here needs a restart.
 
+mod runs;
 mod writer;
 
 use super::{
-    BatchRow, Commit, CommitError, KeyKind, KeyRow, MAX_SINCE, Since, Store, StoreError, Turn,
+    BatchRow, Commit, CommitError, KeyRow, MAX_SINCE, NewRun, PageId, RunRow, Since, Store,
+    StoreError, Turn,
 };
 use crate::TreeHead;
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures::TryStreamExt;
-use merkle::Hash;
 use sqlx::migrate::Migrator;
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOptions, PgRow, PgSeverity};
 use sqlx::{Connection, Row};
@@ -229,45 +230,45 @@ impl Store for Postgres {
         .await
     }
 
-    async fn find(
-        &self,
-        log: &str,
-        kind: KeyKind,
-        keys: &[Hash],
-    ) -> Result<Vec<Option<u64>>, StoreError> {
-        let mut found = vec![None; keys.len()];
-        if keys.is_empty() {
-            return Ok(found);
-        }
-        let alone = match kind {
-            KeyKind::Leaf => writer::KIND_LEAF,
-            KeyKind::Identity => writer::KIND_IDENTITY,
-        };
-        let keys: Vec<&[u8]> = keys.iter().map(<[u8; 32]>::as_slice).collect();
+    async fn key_rows(&self, log: &str, start: u64, end: u64) -> Result<Vec<KeyRow>, StoreError> {
+        let (start, end) = (saturate(start), saturate(end));
         let rows = self
             .read(|| {
                 sqlx::query(
-                    "SELECT n.position - 1 AS position, min(k.leaf_index) AS leaf_index
-                     FROM unnest($2::bytea[]) WITH ORDINALITY AS n (key, position)
-                     JOIN tlog_key AS k
-                       ON k.log = (SELECT id FROM tlog_log WHERE name = $1)
-                      AND k.key = n.key AND k.kind IN (0, $3)
-                     GROUP BY n.position",
+                    "SELECT first, hashes, identities FROM tlog_batch
+                     WHERE log = (SELECT id FROM tlog_log WHERE name = $1)
+                       AND first >= $2 - $2 % 256 AND first < $3 AND first + count > $2
+                     ORDER BY first",
                 )
                 .bind(log)
-                .bind(&keys)
-                .bind(alone)
+                .bind(start)
+                .bind(end)
                 .fetch_all(&self.readers)
             })
             .await?;
-        for row in &rows {
-            let position = usize::try_from(number(row, "position")?).unwrap_or(usize::MAX);
-            let slot = found
-                .get_mut(position)
-                .ok_or_else(|| StoreError::Impossible("position of a key".into()))?;
-            *slot = Some(number(row, "leaf_index")?);
-        }
-        Ok(found)
+        let rows = rows.iter().filter_map(|row| key_row_from(row).transpose());
+        rows.collect()
+    }
+
+    async fn runs(&self, log: &str) -> Result<Vec<RunRow>, StoreError> {
+        runs::list(self, log).await
+    }
+
+    async fn filter(&self, log: &str, run: RunRow) -> Result<Option<Bytes>, StoreError> {
+        runs::filter(self, log, run).await
+    }
+
+    async fn pages(&self, log: &str, pages: &[PageId]) -> Result<Vec<Option<Bytes>>, StoreError> {
+        runs::pages(self, log, pages).await
+    }
+
+    async fn put_run(
+        &self,
+        log: &str,
+        run: &NewRun,
+        replaced: &[RunRow],
+    ) -> Result<(), CommitError> {
+        self.writers.put_run(log, run, replaced).await
     }
 
     async fn close(&self) {

@@ -2,11 +2,10 @@
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use merkle::Hash;
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
-use tlog::store::{BatchRow, Commit, CommitError, KeyKind, Since, Turn};
+use tlog::store::{BatchRow, Commit, CommitError, KeyRow, NewRun, PageId, RunRow, Since, Turn};
 use tlog::{Store, StoreError, TreeHead};
 use tokio::sync::Semaphore;
 
@@ -192,13 +191,29 @@ impl Store for Faulty {
         ))
     }
 
-    async fn find(
+    async fn key_rows(&self, log: &str, start: u64, end: u64) -> Result<Vec<KeyRow>, StoreError> {
+        self.inner.key_rows(log, start, end).await
+    }
+
+    async fn runs(&self, log: &str) -> Result<Vec<RunRow>, StoreError> {
+        self.inner.runs(log).await
+    }
+
+    async fn filter(&self, log: &str, run: RunRow) -> Result<Option<Bytes>, StoreError> {
+        self.inner.filter(log, run).await
+    }
+
+    async fn pages(&self, log: &str, pages: &[PageId]) -> Result<Vec<Option<Bytes>>, StoreError> {
+        self.inner.pages(log, pages).await
+    }
+
+    async fn put_run(
         &self,
         log: &str,
-        kind: KeyKind,
-        keys: &[Hash],
-    ) -> Result<Vec<Option<u64>>, StoreError> {
-        self.inner.find(log, kind, keys).await
+        run: &NewRun,
+        replaced: &[RunRow],
+    ) -> Result<(), CommitError> {
+        self.inner.put_run(log, run, replaced).await
     }
 
     async fn close(&self) {

@@ -175,7 +175,8 @@ async fn a_role_that_may_only_insert_entries_serves_a_log() {
         "CREATE ROLE keeper LOGIN;
          GRANT SELECT, INSERT ON ALL TABLES IN SCHEMA public TO keeper;
          REVOKE INSERT ON _sqlx_migrations FROM keeper;
-         GRANT UPDATE ON tlog_log, tlog_tile TO keeper",
+         GRANT UPDATE ON tlog_log, tlog_tile TO keeper;
+         GRANT DELETE ON tlog_run, tlog_run_page TO keeper",
     )
     .await;
     let keeper = url.replace("postgres@localhost", "keeper@localhost");
