@@ -178,7 +178,7 @@ pub(super) fn stale_backup(folder: &Path) -> Result<()> {
     instance.stop()?;
     fs::copy(&copy, data.join("sigstead.db"))?;
     for left in ["sigstead.db-wal", "sigstead.db-shm"] {
-        // A restore replaces the whole database; most often there is none of these after a stop.
+        // A restore replaces the whole database: the write-ahead log that a stop leaves holds the newer state.
         let _ = fs::remove_file(data.join(left));
     }
     // Ends by itself when the database is accepted after all.
