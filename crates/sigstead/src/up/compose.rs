@@ -113,12 +113,14 @@ impl Services {
         }
     }
 
-    /// Finishes the batches in hand and closes the logs.
+    /// Finishes the batches in hand, closes the logs, then what they stand on.
     pub(crate) async fn close(&self) {
         for log in [&self.logs.ct, &self.logs.v1, &self.logs.v2] {
             log.close().await;
         }
         self.logs.guard.close().await;
+        // Folds the write-ahead log into the database: after a stop one file is all of it, also for a backup.
+        self.logs.store.close().await;
     }
 }
 
@@ -128,6 +130,7 @@ struct Logs {
     v1: Log,
     v2: Log,
     guard: Arc<FileGuard>,
+    store: Arc<dyn Store>,
 }
 
 impl Logs {
@@ -144,7 +147,7 @@ impl Logs {
             .with_context(|| format!("database {}", database.display()))?;
         let guard = FileGuard::open(&instance.layout.guard())?;
         let opener = Opener {
-            store,
+            store: store.clone(),
             guard: guard.clone(),
             clock: clock.clone(),
             create: instance.is_unfinished(),
@@ -158,6 +161,7 @@ impl Logs {
             v1: opener.open("rekor-v1", v1).await?,
             v2: opener.open("rekor-v2", v2).await?,
             guard,
+            store,
         })
     }
 }

@@ -178,7 +178,7 @@ pub(super) fn stale_backup(folder: &Path) -> Result<()> {
     instance.stop()?;
     fs::copy(&copy, data.join("sigstead.db"))?;
     for left in ["sigstead.db-wal", "sigstead.db-shm"] {
-        // A restore replaces the whole database: the write-ahead log that a stop leaves holds the newer state.
+        // A restore replaces the whole database; a stop leaves none of these, a kill does.
         let _ = fs::remove_file(data.join(left));
     }
     // Ends by itself when the database is accepted after all.
