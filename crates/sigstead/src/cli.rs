@@ -1,5 +1,7 @@
 //! The command line.
 
+use crate::database::Database;
+use crate::instance::Layout;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -67,6 +69,27 @@ pub(crate) struct DataArgs {
     pub(crate) data_dir: PathBuf,
 }
 
+/// Where the logs are.
+#[derive(Args, Debug)]
+pub(crate) struct DatabaseArgs {
+    /// Database of the logs: postgres://user@host/name, or the path of an SQLite file [default: sigstead.db in the data folder]
+    #[arg(
+        long,
+        value_name = "URL",
+        env = "SIGSTEAD_DATABASE",
+        hide_env_values = true
+    )]
+    database: Option<Database>,
+}
+
+impl DatabaseArgs {
+    /// What was named, or the file in the data folder.
+    pub(crate) fn or_file_in(&self, layout: &Layout) -> Database {
+        let named = self.database.clone();
+        named.unwrap_or_else(|| Database::File(layout.database()))
+    }
+}
+
 #[derive(Args, Debug)]
 pub(crate) struct UpArgs {
     #[command(flatten)]
@@ -83,6 +106,8 @@ pub(crate) struct UpArgs {
     /// Fetch keys of issuers over plain http from other hosts too: whoever controls the network can then be anybody
     #[arg(long)]
     pub(crate) allow_http_issuers: bool,
+    #[command(flatten)]
+    pub(crate) database: DatabaseArgs,
     /// Key type of a new CA
     #[arg(long, value_name = "TYPE", default_value = "ecdsa-p384")]
     pub(crate) ca_key_type: KeyType,
@@ -222,6 +247,8 @@ pub(crate) struct IssuerArgs {
 pub(crate) struct FsckArgs {
     #[command(flatten)]
     pub(crate) data: DataArgs,
+    #[command(flatten)]
+    pub(crate) database: DatabaseArgs,
     /// Check this log alone: ct, rekor-v1 or rekor-v2 [default: all]
     #[arg(long, value_name = "NAME")]
     pub(crate) log: Option<String>,

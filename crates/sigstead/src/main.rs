@@ -2,6 +2,7 @@
 
 mod cli;
 mod commands;
+mod database;
 mod exit;
 mod instance;
 mod trust_files;

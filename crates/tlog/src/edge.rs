@@ -191,7 +191,7 @@ pub(crate) async fn check_last_batch(
 }
 
 /// A head row that disagrees with the checkpoint beside it was changed by hand or by a fault.
-fn check_checkpoint(head: &TreeHead) -> Result<(), String> {
+pub(crate) fn check_checkpoint(head: &TreeHead) -> Result<(), String> {
     let text = std::str::from_utf8(&head.checkpoint)
         .map_err(|_| "the checkpoint of the head is not text")?;
     let note = note::SignedNote::parse(text)

@@ -4,7 +4,8 @@
 //! every read comes from one committed tree head. The rooms:
 //!
 //! - `log`: the handle; `sequencer`: the one task that appends; `reader`: everything else;
-//! - `edge`: the right edge in memory, loaded at start; `cache`: full tiles;
+//! - `edge`: the right edge in memory, loaded at start; `follow`: what other processes commit; `cache`: full tiles;
+//! - `keys`: deduplication and lookup;
 //! - `batch`: the row of a batch; [`store`]: the narrow boundary to PostgreSQL, SQLite and memory;
 //! - [`guard`]: the newest signed head outside the store, against restored backups;
 //! - [`fsck`]: the stored bytes recomputed by a second implementation.
@@ -12,8 +13,10 @@
 mod batch;
 mod cache;
 mod edge;
+mod follow;
 pub mod fsck;
 pub mod guard;
+mod keys;
 mod log;
 mod reader;
 mod sequencer;
@@ -98,10 +101,18 @@ pub struct Limits {
     pub pool: usize,
     /// Entries of a batch, at most one tile ([`MAX_BATCH_ENTRIES`]).
     pub batch_entries: usize,
+    /// Entries that a batch waits for, up to [`Limits::batch_age`]. 1 waits for nothing, and is right unless a commit
+    /// costs money or a network crossing: batches follow the database by themselves.
+    pub batch_floor: usize,
+    /// How long the first entry of a batch waits for [`Limits::batch_floor`].
+    pub batch_age: std::time::Duration,
     /// Bytes of a batch; a commit above half a MiB falls off a cliff (performance finding 6). A larger entry goes alone.
     pub batch_bytes: usize,
     /// Bytes of one entry, leaf and extra together.
     pub max_entry: usize,
+    /// Newest entries whose keys are in memory exactly, at least 256; twice as many for a moment. All processes of a log
+    /// should agree on it.
+    pub key_tail: usize,
 }
 
 impl Default for Limits {
@@ -109,8 +120,11 @@ impl Default for Limits {
         Self {
             pool: 4096,
             batch_entries: 256,
+            batch_floor: 1,
+            batch_age: std::time::Duration::from_millis(10),
             batch_bytes: 512 * 1024,
             max_entry: 512 * 1024,
+            key_tail: 16 * 1024,
         }
     }
 }

@@ -1,7 +1,9 @@
 //! The handle of a log: submissions go to its sequencer, reads go straight to the store.
 
 use crate::edge::{Edge, View, check_last_batch, load};
+use crate::follow::Follower;
 use crate::guard::{self, Guard, NoGuard};
+use crate::keys::Keys;
 use crate::reader::Reader;
 use crate::sequencer::{Pending, Placed, Sequencer};
 use crate::store::{CommitError, KeyKind, Store, StoreError};
@@ -28,7 +30,7 @@ struct Inner {
     reader: Arc<Reader>,
     max_entry: usize,
     queue: mpsc::Sender<Pending>,
-    view: watch::Receiver<Arc<View>>,
+    follower: Arc<Follower>,
     closing: watch::Sender<bool>,
     finished: watch::Receiver<()>,
 }
@@ -74,26 +76,31 @@ impl Log {
             }
             None => return Err(OpenError::Missing(name.to_owned())),
         };
-        let view = Arc::new(load(&*store, name, head).await?);
+        let view = load(&*store, name, head).await?;
         check_last_batch(&*store, name, &view.head).await?;
-        let reader = Reader::new(store, name);
+        let reader = Reader::new(store.clone(), name);
         guard::check(&*guard, &reader, &view).await?;
         guard.record(name, &view.head).await?;
-        Ok(Self::start(reader, view, signer, clock, limits, guard))
+        let keys = Keys::new(limits.key_tail);
+        keys.load(&*store, name, view.head.size).await?;
+        let follower = Follower::new(Arc::new(reader), keys, guard, view);
+        Ok(Self::start(follower, signer, clock, limits))
     }
 
     fn start(
-        reader: Reader,
-        view: Arc<View>,
+        follower: Follower,
         signer: Arc<dyn HeadSigner>,
         clock: Clock,
         limits: Limits,
-        guard: Arc<dyn Guard>,
     ) -> Self {
-        let reader = Arc::new(reader);
         let max_entry = limits.max_entry;
+        let follower = Arc::new(follower);
+        let reader = follower.reader().clone();
+        follower.keep_runs();
+        if reader.store().is_shared() {
+            follower.keep_young();
+        }
         let (queue, submissions) = mpsc::channel(limits.pool.max(1));
-        let (published, newest) = watch::channel(view.clone());
         let (closing, close) = watch::channel(false);
         let (finish, finished) = watch::channel(());
         let sequencer = Sequencer {
@@ -101,11 +108,11 @@ impl Log {
             signer,
             clock,
             limits,
-            guard,
             queue: submissions,
             waiting: VecDeque::new(),
-            view: Some(view),
-            published,
+            follower: follower.clone(),
+            known: true,
+            losses: 0,
             closing: close,
             _finished: finish,
         };
@@ -115,7 +122,7 @@ impl Log {
                 reader,
                 max_entry,
                 queue,
-                view: newest,
+                follower,
                 closing,
                 finished,
             }),
@@ -213,59 +220,58 @@ impl Log {
         })
     }
 
-    /// The newest committed head, without waiting.
+    /// The newest committed head, without waiting. What other processes committed shows within a quarter second.
     pub fn head(&self) -> Arc<TreeHead> {
-        self.inner.view.borrow().head.clone()
+        self.view().head.clone()
     }
 
     /// An entry of the newest head, `None` at or behind its size.
     pub async fn entry(&self, index: u64) -> Result<Option<Entry>, ReadError> {
-        self.inner.reader.entry(&self.view(), index).await
+        let read = |view: Arc<View>| async move { self.inner.reader.entry(&view, index).await };
+        self.read(read, Option::is_none).await
     }
 
     /// Entries `[start, end)` of the newest head, ascending from `start` without a gap.
     ///
     /// Answers fewer, but at least one if there is one, at [`crate::MAX_READ_ENTRIES`] or [`crate::MAX_READ_BYTES`].
     pub async fn entries(&self, start: u64, end: u64) -> Result<Vec<Entry>, ReadError> {
-        self.inner.reader.entries(&self.view(), start, end).await
+        let read =
+            |view: Arc<View>| async move { self.inner.reader.entries(&view, start, end).await };
+        self.read(read, |entries| entries.is_empty() && start < end)
+            .await
     }
 
     /// The index of the first entry with this leaf hash.
     pub async fn find_leaf(&self, leaf_hash: &Hash) -> Result<Option<u64>, ReadError> {
-        self.inner
-            .reader
-            .find(&self.view(), KeyKind::Leaf, leaf_hash)
-            .await
+        self.find(KeyKind::Leaf, leaf_hash).await
     }
 
     /// The index of the entry with this identity.
     pub async fn find_identity(&self, identity: &Hash) -> Result<Option<u64>, ReadError> {
-        self.inner
-            .reader
-            .find(&self.view(), KeyKind::Identity, identity)
-            .await
+        self.find(KeyKind::Identity, identity).await
     }
 
     /// Proves the entry `index` in the tree of `size` leaves, `index` < `size` ≤ head.
     pub async fn inclusion_proof(&self, index: u64, size: u64) -> Result<Vec<Hash>, ReadError> {
-        self.inner
-            .reader
-            .inclusion_proof(&self.view(), index, size)
-            .await
+        let reader = &self.inner.reader;
+        let read =
+            |view: Arc<View>| async move { reader.inclusion_proof(&view, index, size).await };
+        self.read(read, |_| false).await
     }
 
     /// Proves that the tree of `size2` leaves begins with that of `size1`, `size1` ≤ `size2` ≤ head.
     /// Empty when `size1` is 0 or `size2`.
     pub async fn consistency_proof(&self, size1: u64, size2: u64) -> Result<Vec<Hash>, ReadError> {
-        self.inner
-            .reader
-            .consistency_proof(&self.view(), size1, size2)
-            .await
+        let reader = &self.inner.reader;
+        let read =
+            |view: Arc<View>| async move { reader.consistency_proof(&view, size1, size2).await };
+        self.read(read, |_| false).await
     }
 
     /// Root of the tree of `size` leaves (size ≤ head).
     pub async fn root_at(&self, size: u64) -> Result<Hash, ReadError> {
-        self.inner.reader.root_at(&self.view(), size).await
+        let read = |view: Arc<View>| async move { self.inner.reader.root_at(&view, size).await };
+        self.read(read, |_| false).await
     }
 
     /// Tile bytes (width × 32), None when the committed tree has no such tile or width.
@@ -275,15 +281,16 @@ impl Log {
         index: u64,
         width: u16,
     ) -> Result<Option<Bytes>, ReadError> {
-        self.inner
-            .reader
-            .tile_bytes(&self.view(), TileId { level, index }, width)
-            .await
+        let (reader, id) = (&self.inner.reader, TileId { level, index });
+        let read = |view: Arc<View>| async move { reader.tile_bytes(&view, id, width).await };
+        self.read(read, Option::is_none).await
     }
 
     /// C2SP entry bundle: u16-prefixed leaves. None when not there.
     pub async fn bundle(&self, index: u64, width: u16) -> Result<Option<Bytes>, ReadError> {
-        self.inner.reader.bundle(&self.view(), index, width).await
+        let read =
+            |view: Arc<View>| async move { self.inner.reader.bundle(&view, index, width).await };
+        self.read(read, Option::is_none).await
     }
 
     /// Stops taking submissions, finishes the batch in hand and what is in the pool. Idempotent.
@@ -291,10 +298,54 @@ impl Log {
         self.inner.closing.send_replace(true);
         // Nothing is ever sent: the error says that the task dropped its end.
         let _ = self.inner.finished.clone().changed().await;
+        self.inner.follower.stop().await;
+    }
+
+    async fn find(&self, kind: KeyKind, key: &Hash) -> Result<Option<u64>, ReadError> {
+        let read = |view: Arc<View>| async move {
+            let keys = std::slice::from_ref(key);
+            let found = self.inner.follower.find(kind, keys).await?;
+            // An entry behind the view's head is not there yet.
+            let index = found.first().copied().flatten();
+            let index = index.filter(|index| *index < view.head.size);
+            if let Some(index) = index {
+                let reader = &self.inner.reader;
+                reader.confirm(&view, kind, key, index).await?;
+            }
+            Ok(index)
+        };
+        self.read(read, Option::is_none).await
+    }
+
+    /// Reads from the newest view known; what is not there may have been committed by another process since, so the
+    /// store is asked once before that is the answer.
+    async fn read<T, F>(
+        &self,
+        read: impl Fn(Arc<View>) -> F,
+        is_miss: impl Fn(&T) -> bool,
+    ) -> Result<T, ReadError>
+    where
+        F: Future<Output = Result<T, ReadError>>,
+    {
+        let view = self.view();
+        let size = view.head.size;
+        let answer = read(view).await;
+        let miss = match &answer {
+            Ok(value) => is_miss(value),
+            Err(error) => matches!(error, ReadError::OutOfRange { .. }),
+        };
+        if !miss {
+            return answer;
+        }
+        let newer = self.inner.follower.refresh_for_read().await?;
+        match newer.head.size > size {
+            true => read(newer).await,
+            false => answer,
+        }
     }
 
     fn view(&self) -> Arc<View> {
-        self.inner.view.borrow().clone()
+        self.inner.follower.view()
     }
 }
 

@@ -157,34 +157,24 @@ impl Reader {
         self.collect(view, start, end, MAX_READ_BYTES).await
     }
 
-    /// The index of a key; an entry behind the view's head is not there yet.
-    pub(crate) async fn find(
+    /// Compares what a lookup led to with the entry: the lookup is no part of the tree.
+    pub(crate) async fn confirm(
         &self,
         view: &View,
         kind: KeyKind,
         key: &Hash,
-    ) -> Result<Option<u64>, ReadError> {
-        let found = self
-            .store
-            .find(&self.log, kind, std::slice::from_ref(key))
-            .await?;
-        let Some(index) = found.first().copied().flatten() else {
-            return Ok(None);
-        };
-        if index >= view.head.size {
-            return Ok(None);
-        }
-        // The lookup is no part of the tree: what it leads to is compared before it is answered.
+        index: u64,
+    ) -> Result<(), ReadError> {
         let have = match kind {
             KeyKind::Leaf => self.leaf_hash(view, index).await?,
             KeyKind::Identity => self.identity(view, index).await?,
         };
-        if have != *key {
-            return Err(ReadError::Corrupt(format!(
+        match have == *key {
+            true => Ok(()),
+            false => Err(ReadError::Corrupt(format!(
                 "the lookup leads to entry {index}, which has another hash"
-            )));
+            ))),
         }
-        Ok(Some(index))
     }
 
     /// The identity of an entry of the view.

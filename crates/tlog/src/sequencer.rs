@@ -13,13 +13,17 @@
 //! | failed | nothing | answer "unavailable"; the next batch starts from the same head |
 //! | unknown | all or nothing | reload the edge; answer if our batch is there, else as for conflict |
 //!
-//! While an outcome is unknown there is no view to sign from (invariant 5): `view` is `None` until the store answers.
+//! While an outcome is unknown nothing is signed from memory (invariant 5): `known` is false until the store answers.
+//!
+//! Who loses against other processes catches up with one query, but the winner is ahead again by then. So after
+//! [`PATIENT_LOSSES`] the lock of the head row is waited for first, and everything is done under it: the database hands
+//! the lock on in order, and nobody starves.
 
-use crate::edge::{Changes, View, load};
-use crate::guard::{self, Guard};
+use crate::edge::{Changes, View};
+use crate::follow::Follower;
 use crate::reader::Reader;
-use crate::store::{BatchRow, Commit, CommitError, KeyKind};
-use crate::{AppendError, HeadSigner, Limits, OpenError, Submission, TreeHead, batch};
+use crate::store::{BatchRow, Commit, CommitError, KeyKind, KeyRow, Turn};
+use crate::{AppendError, HeadSigner, Limits, Submission, TreeHead, batch};
 use clock::Clock;
 use merkle::Hash;
 use std::collections::{HashMap, VecDeque};
@@ -30,6 +34,10 @@ use tokio::sync::{mpsc, oneshot, watch};
 /// How long one submission is tried again while other writers are first. Each time some other writer went on; a client
 /// that waited this long is about to give up, and its retry is deduplicated.
 const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Conflicts in a row after which the head row's lock is waited for. One may be chance; locking first costs two round
+/// trips, during which no other process commits.
+const PATIENT_LOSSES: u32 = 2;
 
 /// Commits of one submission that may get lost, one behind the other, before it is refused: a connection that broke once
 /// or twice is worth it; on a full disk every commit is lost, and the client should hear of it.
@@ -62,14 +70,14 @@ pub(crate) struct Sequencer {
     pub(crate) signer: Arc<dyn HeadSigner>,
     pub(crate) clock: Clock,
     pub(crate) limits: Limits,
-    /// Sees every head after its commit and before anybody else does.
-    pub(crate) guard: Arc<dyn Guard>,
     pub(crate) queue: mpsc::Receiver<Pending>,
     /// Taken from the queue, to be tried before what is still in it.
     pub(crate) waiting: VecDeque<Pending>,
-    /// The newest committed head known; `None` when the store has to be asked first.
-    pub(crate) view: Option<Arc<View>>,
-    pub(crate) published: watch::Sender<Arc<View>>,
+    pub(crate) follower: Arc<Follower>,
+    /// False when the store has to be asked for its head before anything is appended.
+    pub(crate) known: bool,
+    /// Conflicts since the last commit.
+    pub(crate) losses: u32,
     pub(crate) closing: watch::Receiver<bool>,
     /// Dropped with the task: tells [`crate::Log::close`] that it ended.
     pub(crate) _finished: watch::Sender<()>,
@@ -98,8 +106,8 @@ impl Sequencer {
 
     /// One batch: deduplicate, integrate, sign, commit, publish, answer.
     async fn sequence(&mut self, batch: Vec<Pending>) {
-        let view = match self.current().await {
-            Ok(view) => view,
+        let (turn, view) = match self.start().await {
+            Ok(started) => started,
             Err(error) => return refuse(batch, &error),
         };
         let Some(mut slots) = self.deduplicate(&view, batch).await else {
@@ -115,7 +123,10 @@ impl Sequencer {
             Ok(prepared) => prepared,
             Err(error) => return refuse(pending(slots), &error),
         };
-        let outcome = self.reader.store().commit(&prepared.commit).await;
+        let outcome = match turn {
+            Some(turn) => turn.commit(&prepared.commit).await,
+            None => self.reader.store().commit(&prepared.commit).await,
+        };
         self.conclude(prepared, slots, outcome).await;
     }
 
@@ -129,9 +140,21 @@ impl Sequencer {
         match outcome {
             Ok(()) => {
                 let row = prepared.commit.batch;
-                match self.publish(prepared.view, prepared.full).await {
+                self.losses = 0;
+                let keys = KeyRow {
+                    first: row.first,
+                    hashes: row.hashes.clone(),
+                    identities: row.identities.clone(),
+                };
+                let (view, full, keys) = (prepared.view, prepared.full, [keys]);
+                match self.follower.publish(view, full, &keys).await {
                     Ok(view) => answer(slots, &row, &view),
-                    Err(error) => refuse(pending(slots), &error),
+                    Err(error) => {
+                        tracing::error!(log, %error, "a head is committed and not guarded; it is not published");
+                        // The next batch asks the store first, and a retry finds the entry that is stored.
+                        self.known = false;
+                        refuse(pending(slots), &unavailable(error));
+                    }
                 }
             }
             Err(CommitError::Failed(why)) => {
@@ -140,12 +163,13 @@ impl Sequencer {
             }
             Err(CommitError::Conflict) => {
                 tracing::debug!(log, "another writer was first; reloading");
-                self.view = None;
+                self.known = false;
+                self.losses += 1;
                 self.retry(slots);
             }
             Err(CommitError::Unknown(why)) => {
                 tracing::warn!(log, %why, "it is not known whether a batch was stored; reloading");
-                self.view = None;
+                self.known = false;
                 self.settle(slots, &prepared.commit.batch).await;
             }
         }
@@ -193,18 +217,16 @@ impl Sequencer {
             Some(pending) => pending,
             None => self.next().await?,
         };
-        let room = self
-            .view
-            .as_deref()
-            .map_or(1, room)
-            .min(self.limits.batch_entries.max(1));
+        // Behind another writer the room is not known: what does not fit is put back.
+        let room = match self.known {
+            true => room(&self.follower.view()),
+            false => 256,
+        };
+        let room = room.min(self.limits.batch_entries.max(1));
         let mut bytes = first.bytes();
         let mut batch = vec![first];
         while batch.len() < room
-            && let Some(next) = self
-                .waiting
-                .pop_front()
-                .or_else(|| self.queue.try_recv().ok())
+            && let Some(next) = self.another(&batch).await
         {
             bytes += next.bytes();
             if bytes > self.limits.batch_bytes {
@@ -214,6 +236,20 @@ impl Sequencer {
             batch.push(next);
         }
         Some(batch)
+    }
+
+    /// What is there already; below the floor also what comes while the batch is young.
+    async fn another(&mut self, batch: &[Pending]) -> Option<Pending> {
+        let there = self.waiting.pop_front();
+        let there = there.or_else(|| self.queue.try_recv().ok());
+        if there.is_some() || batch.len() >= self.limits.batch_floor {
+            return there;
+        }
+        let left = self
+            .limits
+            .batch_age
+            .checked_sub(batch.first()?.since.elapsed())?;
+        tokio::time::timeout(left, self.next()).await.ok()?
     }
 
     async fn next(&mut self) -> Option<Pending> {
@@ -232,51 +268,33 @@ impl Sequencer {
         }
     }
 
-    /// The view to append to: the one in memory, or after a conflict or an unknown outcome what the store has.
+    /// What a batch starts from: after losing too often the right to be the next writer, then the view to append to.
+    async fn start(&mut self) -> Result<(Option<Box<dyn Turn>>, Arc<View>), AppendError> {
+        let turn = self.turn().await?;
+        Ok((turn, self.current().await?))
+    }
+
+    async fn turn(&mut self) -> Result<Option<Box<dyn Turn>>, AppendError> {
+        if self.losses < PATIENT_LOSSES {
+            return Ok(None);
+        }
+        let store = self.reader.store();
+        let turn = store.turn(self.reader.log()).await.map_err(unavailable)?;
+        // Others committed while this one waited, and cannot any more.
+        self.known = false;
+        Ok(turn)
+    }
+
+    /// The view to append to: the newest in memory, or after a conflict or an unknown outcome what the store has.
     async fn current(&mut self) -> Result<Arc<View>, AppendError> {
-        if let Some(view) = &self.view {
-            return Ok(view.clone());
+        if !self.known {
+            self.follower.refresh().await.map_err(|error| {
+                tracing::error!(log = self.reader.log(), %error, "the log cannot go on from its store");
+                unavailable(error)
+            })?;
+            self.known = true;
         }
-        let loaded = self.reload().await.map_err(|error| {
-            tracing::error!(log = self.reader.log(), %error, "the log cannot go on from its store");
-            unavailable(error)
-        })?;
-        self.publish(loaded, Changes::default()).await
-    }
-
-    async fn reload(&self) -> Result<View, OpenError> {
-        let log = self.reader.log();
-        let head = self
-            .reader
-            .store()
-            .head(log)
-            .await?
-            .ok_or_else(|| OpenError::Missing(log.to_owned()))?;
-        let view = load(self.reader.store(), log, head).await?;
-        guard::check(&*self.guard, &self.reader, &view).await?;
-        self.check_grown(&view).await?;
-        Ok(view)
-    }
-
-    /// What was published once stays true: the store's tree must be the published one, grown (invariant 2).
-    async fn check_grown(&self, view: &View) -> Result<(), OpenError> {
-        let before = self.published.borrow().head.clone();
-        let corrupt = |detail: String| OpenError::Corrupt {
-            name: self.reader.log().to_owned(),
-            detail,
-        };
-        let root = self
-            .reader
-            .root_at(view, before.size)
-            .await
-            .map_err(|error| corrupt(error.to_string()))?;
-        if root != before.root {
-            return Err(corrupt(format!(
-                "the root of the first {} entries was published as another one",
-                before.size
-            )));
-        }
-        Ok(())
+        Ok(self.follower.view())
     }
 
     /// Answers submissions that the log has, and joins equal ones. `None` when everything is dealt with.
@@ -287,12 +305,7 @@ impl Sequencer {
             .iter()
             .map(|pending| pending.submission.identity)
             .collect();
-        let found = match self
-            .reader
-            .store()
-            .find(self.reader.log(), KeyKind::Identity, &keys)
-            .await
-        {
+        let found = match self.follower.find(KeyKind::Identity, &keys).await {
             Ok(found) => found,
             Err(error) => {
                 refuse(batch, &unavailable(error));
@@ -301,7 +314,7 @@ impl Sequencer {
         };
         if found.iter().flatten().any(|index| *index >= view.head.size) {
             // Another writer's entry, behind the view: go on from where that writer is.
-            self.view = None;
+            self.known = false;
             self.retry(batch.into_iter().map(Slot::new).collect());
             return None;
         }
@@ -373,23 +386,6 @@ impl Sequencer {
             },
             full: changes,
         })
-    }
-
-    /// Shows a committed head to readers, once the guard has it. When the guard cannot take it, the outcome counts as
-    /// unknown: the next batch begins with a reload, and a retry is answered with the entry that is stored.
-    async fn publish(&mut self, view: View, changes: Changes) -> Result<Arc<View>, AppendError> {
-        if let Err(error) = self.guard.record(self.reader.log(), &view.head).await {
-            self.view = None;
-            tracing::error!(log = self.reader.log(), %error, "a head is committed and not guarded; it is not published");
-            return Err(unavailable(error));
-        }
-        for (id, tile) in changes.full {
-            self.reader.remember(id, tile);
-        }
-        let view = Arc::new(view);
-        self.view = Some(view.clone());
-        self.published.send_replace(view.clone());
-        Ok(view)
     }
 
     /// Tries submissions again, before everything that came later, for a bounded time.

@@ -1,5 +1,6 @@
 //! Builds every service over one store and merges their routers.
 
+use crate::database::Database;
 use crate::instance::Instance;
 use anyhow::{Context, Result, bail};
 use axum::Router;
@@ -48,10 +49,11 @@ impl Services {
     pub(crate) async fn build(
         instance: &Instance,
         issuers: Issuers,
+        database: &Database,
         clock: &Clock,
     ) -> Result<Self> {
         let registry = Registry::new();
-        let logs = Logs::open(instance, clock).await?;
+        let logs = Logs::open(instance, database, clock).await?;
         let ct = ct_log(instance, &logs, clock);
         let dev = match issuers.text {
             Some(_) => None,
@@ -134,17 +136,8 @@ struct Logs {
 }
 
 impl Logs {
-    async fn open(instance: &Instance, clock: &Clock) -> Result<Self> {
-        let database = instance.layout.database();
-        if !instance.is_unfinished() && !database.exists() {
-            bail!(
-                "{} is gone; restore it from the newest backup. A new log under the old key would be a fork",
-                database.display()
-            );
-        }
-        let store = tlog::store::sqlite(&database)
-            .await
-            .with_context(|| format!("database {}", database.display()))?;
+    async fn open(instance: &Instance, database: &Database, clock: &Clock) -> Result<Self> {
+        let store = database.open(instance.is_unfinished()).await?;
         let guard = FileGuard::open(&instance.layout.guard())?;
         let opener = Opener {
             store: store.clone(),
@@ -184,14 +177,22 @@ impl Opener {
             self.create,
             self.guard.clone(),
         );
-        opened.await.map_err(|error| match error {
+        let log = opened.await.map_err(|error| match error {
             // These say themselves what to do.
             OpenError::BehindGuard { .. } | OpenError::Guard(_) => error.into(),
             error => anyhow::Error::from(error).context(
                 "a log that was there before cannot be opened; restore the database from the newest backup. \
                  Starting it anew with the same key would fork it",
             ),
-        })
+        })?;
+        // Nothing was ever appended before the instance was finished.
+        if self.create && log.head().size > 0 {
+            bail!(
+                "the database has a log {name} of another instance, which this one's key would fork; \
+                 give this instance a database of its own"
+            );
+        }
+        Ok(log)
     }
 }
 

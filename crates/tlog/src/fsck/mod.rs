@@ -11,11 +11,11 @@
 //! | batch: checkpoint | its signature, the recomputed root, its size |
 //! | batch: time, identities, extras | the checksums of the row; the time also with the batch before it |
 //! | tile | the recomputed tile |
-//! | lookup | every leaf hash and identity leads to its entry; there are no more rows than those |
+//! | runs of keys | their checksums; every leaf hash and identity leads to its entry, and no key leads elsewhere |
 //! | head | the last batch |
 //! | guard | the recomputed root at its size |
 //!
-//! Nothing may write to the store meanwhile.
+//! Other processes may append meanwhile; what they append is not checked.
 
 mod lookup;
 mod report;

@@ -11,8 +11,10 @@ pub enum Table {
     Batch,
     /// The row of a tile of level 1 or above.
     Tile,
-    /// The lookup from leaf hash or identity to index.
-    Lookup,
+    /// A run of keys: the lookup from leaf hash or identity to index.
+    Run,
+    /// A page of a run.
+    RunPage,
     /// The guard's file, outside the database.
     Guard,
 }
@@ -24,7 +26,8 @@ impl Table {
             Self::Head => "tlog_log",
             Self::Batch => "tlog_batch",
             Self::Tile => "tlog_tile",
-            Self::Lookup => "tlog_key",
+            Self::Run => "tlog_run",
+            Self::RunPage => "tlog_run_page",
             Self::Guard => "guard",
         }
     }

@@ -1,10 +1,12 @@
 //! Logs in memory, for tests: the reference for what the other stores must do.
 
-use super::{BatchRow, Commit, CommitError, Inventory, KeyKind, Store, StoreError};
+use super::{
+    BatchRow, Commit, CommitError, Inventory, KeyRow, MAX_SINCE, NewRun, PageId, RunRow, Since,
+    Store, StoreError,
+};
 use crate::TreeHead;
 use async_trait::async_trait;
 use bytes::Bytes;
-use merkle::Hash;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -16,8 +18,7 @@ struct Rows {
     head: TreeHead,
     batches: BTreeMap<u64, BatchRow>,
     tiles: HashMap<(u8, u64), Bytes>,
-    leaves: HashMap<Hash, u64>,
-    identities: HashMap<Hash, u64>,
+    runs: HashMap<RunRow, NewRun>,
 }
 
 impl Memory {
@@ -34,6 +35,19 @@ impl Memory {
 impl Store for Memory {
     async fn head(&self, log: &str) -> Result<Option<TreeHead>, StoreError> {
         Ok(self.read(log, |rows| rows.head.clone()))
+    }
+
+    async fn since(&self, log: &str, size: u64) -> Result<Option<Since>, StoreError> {
+        let since = |rows: &Rows| Since {
+            head: rows.head.clone(),
+            rows: rows
+                .batches
+                .range(size..)
+                .take(usize::from(MAX_SINCE))
+                .map(|(_, row)| key_row(row))
+                .collect(),
+        };
+        Ok(self.read(log, since))
     }
 
     async fn create(&self, log: &str, head: &TreeHead) -> Result<(), CommitError> {
@@ -93,35 +107,63 @@ impl Store for Memory {
         Ok(self.read(log, take).unwrap_or_default())
     }
 
-    async fn find(
+    async fn key_rows(&self, log: &str, start: u64, end: u64) -> Result<Vec<KeyRow>, StoreError> {
+        let keys = |rows: &Rows| rows.covering(start, end).map(key_row).collect();
+        Ok(self.read(log, keys).unwrap_or_default())
+    }
+
+    async fn runs(&self, log: &str) -> Result<Vec<RunRow>, StoreError> {
+        let runs = |rows: &Rows| rows.runs.keys().copied().collect();
+        Ok(self.read(log, runs).unwrap_or_default())
+    }
+
+    async fn filter(&self, log: &str, run: RunRow) -> Result<Option<Bytes>, StoreError> {
+        let filter = |rows: &Rows| rows.runs.get(&run).map(|run| run.filter.clone());
+        Ok(self.read(log, filter).flatten())
+    }
+
+    async fn pages(&self, log: &str, pages: &[PageId]) -> Result<Vec<Option<Bytes>>, StoreError> {
+        let page = |rows: &Rows, id: &PageId| {
+            let place = usize::try_from(id.page).ok()?;
+            rows.runs.get(&id.run)?.pages.get(place).cloned()
+        };
+        let pages = |rows: &Rows| pages.iter().map(|id| page(rows, id)).collect();
+        Ok(self.read(log, pages).unwrap_or_default())
+    }
+
+    async fn put_run(
         &self,
         log: &str,
-        kind: KeyKind,
-        keys: &[Hash],
-    ) -> Result<Vec<Option<u64>>, StoreError> {
-        let find = |rows: &Rows| {
-            let map = match kind {
-                KeyKind::Leaf => &rows.leaves,
-                KeyKind::Identity => &rows.identities,
-            };
-            keys.iter().map(|key| map.get(key).copied()).collect()
-        };
-        Ok(self
-            .read(log, find)
-            .unwrap_or_else(|| vec![None; keys.len()]))
+        run: &NewRun,
+        replaced: &[RunRow],
+    ) -> Result<(), CommitError> {
+        let mut logs = self.lock();
+        let rows = logs.get_mut(log).ok_or(CommitError::Conflict)?;
+        if rows.runs.contains_key(&run.row) {
+            return Err(CommitError::Conflict);
+        }
+        rows.runs.insert(run.row, run.clone());
+        for gone in replaced {
+            rows.runs.remove(gone);
+        }
+        Ok(())
     }
 
     async fn inventory(&self, log: &str) -> Result<Option<Inventory>, StoreError> {
         let number = |rows: usize| u64::try_from(rows).unwrap_or(u64::MAX);
-        Ok(self.read(log, |rows| {
-            // An identity that is also a leaf hash counts once, as in one row.
-            let alone = |key: &&Hash| !rows.identities.contains_key(*key);
-            Inventory {
-                batches: number(rows.batches.len()),
-                tiles: number(rows.tiles.len()),
-                lookups: number(rows.identities.len() + rows.leaves.keys().filter(alone).count()),
-            }
+        Ok(self.read(log, |rows| Inventory {
+            batches: number(rows.batches.len()),
+            tiles: number(rows.tiles.len()),
+            pages: rows.runs.values().map(|run| number(run.pages.len())).sum(),
         }))
+    }
+}
+
+fn key_row(row: &BatchRow) -> KeyRow {
+    KeyRow {
+        first: row.first,
+        hashes: row.hashes.clone(),
+        identities: row.identities.clone(),
     }
 }
 
@@ -131,8 +173,7 @@ impl Rows {
             head,
             batches: BTreeMap::new(),
             tiles: HashMap::new(),
-            leaves: HashMap::new(),
-            identities: HashMap::new(),
+            runs: HashMap::new(),
         }
     }
 
@@ -150,19 +191,6 @@ impl Rows {
             return Err(CommitError::Conflict);
         }
         let batch = &commit.batch;
-        let identities = if batch.identities.is_empty() {
-            &batch.hashes
-        } else {
-            &batch.identities
-        };
-        if hashes(identities).any(|identity| self.identities.contains_key(&identity)) {
-            return Err(CommitError::Conflict);
-        }
-        self.identities
-            .extend(hashes(identities).zip(batch.first..));
-        for (leaf, index) in hashes(&batch.hashes).zip(batch.first..) {
-            self.leaves.entry(leaf).or_insert(index);
-        }
         self.tiles.extend(
             commit
                 .tiles
@@ -173,8 +201,4 @@ impl Rows {
         self.head = commit.head.clone();
         Ok(())
     }
-}
-
-fn hashes(bytes: &[u8]) -> impl Iterator<Item = Hash> {
-    bytes.as_chunks::<32>().0.iter().copied()
 }

@@ -1,7 +1,8 @@
-//! The narrow store boundary: `head`, `create`, `commit`, `tile`, `leaf_hashes`, `batches`, `find`.
+//! The narrow store boundary: `head`, `since`, `create`, `commit`, `turn`, `tile`, `leaf_hashes`, `batches`,
+//! `key_rows`, and the runs of keys: `runs`, `filter`, `pages`, `put_run`.
 //!
 //! A store keeps several logs, told apart by name. It knows nothing of Merkle trees: it keeps one head row a log,
-//! one row a batch, the tiles of level 1 and above, and a lookup from hash to index. The head row is compared and
+//! one row a batch, the tiles of level 1 and above, and runs of keys. The head row is compared and
 //! swapped in the same transaction that writes everything else of a batch; it is the only coordination between
 //! writers (invariant 2), in one process or in several.
 
@@ -54,6 +55,29 @@ pub struct BatchRow {
     pub bodies: Bytes,
 }
 
+/// What a batch adds to the tree and to the lookup.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeyRow {
+    /// Index of the first entry.
+    pub first: u64,
+    /// Leaf hashes, 32 bytes each.
+    pub hashes: Bytes,
+    /// Identities, 32 bytes each; empty when every identity is the leaf hash.
+    pub identities: Bytes,
+}
+
+/// The newest head and what leads to it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Since {
+    /// The newest head.
+    pub head: TreeHead,
+    /// The batches from the asked size on, ascending; at most [`MAX_SINCE`], so perhaps not up to the head.
+    pub rows: Vec<KeyRow>,
+}
+
+/// Batches that [`Store::since`] answers at most: 4 MiB of hashes.
+pub const MAX_SINCE: u16 = 256;
+
 /// A tile of level 1 or above: 1 to 256 hashes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TileRow {
@@ -65,7 +89,38 @@ pub struct TileRow {
     pub hashes: Bytes,
 }
 
-/// What [`Store::find`] looks for.
+/// Names a run of keys: those of the entries `[first, past)`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct RunRow {
+    /// Index of the first entry.
+    pub first: u64,
+    /// Index behind the last entry.
+    pub past: u64,
+    /// Number of pages.
+    pub pages: u32,
+}
+
+/// A run to be stored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewRun {
+    /// Its range.
+    pub row: RunRow,
+    /// Its filter.
+    pub filter: Bytes,
+    /// Its pages, as many as the row says.
+    pub pages: Vec<Bytes>,
+}
+
+/// Names a page of a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct PageId {
+    /// The run.
+    pub run: RunRow,
+    /// Number of the page in it.
+    pub page: u32,
+}
+
+/// What is looked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum KeyKind {
     /// The leaf hash. When two entries share it, the first one is found.
@@ -81,8 +136,8 @@ pub struct Inventory {
     pub batches: u64,
     /// Tiles of level 1 and above.
     pub tiles: u64,
-    /// Rows of the lookup: one for a leaf hash that is also the identity, else one each.
-    pub lookups: u64,
+    /// Pages of all runs of keys.
+    pub pages: u64,
 }
 
 /// Keeps logs. See the module for who owns what.
@@ -91,12 +146,26 @@ pub trait Store: Send + Sync {
     /// The newest head of a log, `None` when there is no such log.
     async fn head(&self, log: &str) -> Result<Option<TreeHead>, StoreError>;
 
+    /// The newest head and the batches that begin at or after `size`, from one snapshot. `None` when there is no such log.
+    async fn since(&self, log: &str, size: u64) -> Result<Option<Since>, StoreError>;
+
     /// Creates a log with its empty, signed head. [`CommitError::Conflict`] when it exists.
     async fn create(&self, log: &str, head: &TreeHead) -> Result<(), CommitError>;
 
     /// Compares the head row with the expected head and, when equal, writes all of the commit; else writes nothing
-    /// and answers [`CommitError::Conflict`]. An identity that is in the log already is a conflict as well.
+    /// and answers [`CommitError::Conflict`].
     async fn commit(&self, commit: &Commit) -> Result<(), CommitError>;
+
+    /// Waits until the caller is the only one that can commit to a log, and stays so until it commits or drops the turn.
+    /// `None` where that does not help, because all writers are in one process.
+    async fn turn(&self, _log: &str) -> Result<Option<Box<dyn Turn>>, StoreError> {
+        Ok(None)
+    }
+
+    /// True when other processes may commit to the same logs.
+    fn is_shared(&self) -> bool {
+        false
+    }
 
     /// The stored hashes of a tile of level 1 or above, perhaps more of them than the caller's head implies.
     async fn tile(&self, log: &str, level: u8, index: u64) -> Result<Option<Bytes>, StoreError>;
@@ -119,13 +188,25 @@ pub trait Store: Send + Sync {
         max_bytes: usize,
     ) -> Result<Vec<BatchRow>, StoreError>;
 
-    /// The index of each key (at most 256), `None` for a key that is not in the log.
-    async fn find(
+    /// Hashes and identities of every batch that has an entry in `[start, end)`, ascending.
+    async fn key_rows(&self, log: &str, start: u64, end: u64) -> Result<Vec<KeyRow>, StoreError>;
+
+    /// The runs of keys that a log has.
+    async fn runs(&self, log: &str) -> Result<Vec<RunRow>, StoreError>;
+
+    /// The filter of a run, `None` when the run is gone.
+    async fn filter(&self, log: &str, run: RunRow) -> Result<Option<Bytes>, StoreError>;
+
+    /// Pages of runs (at most a few hundred), `None` for one whose run is gone.
+    async fn pages(&self, log: &str, pages: &[PageId]) -> Result<Vec<Option<Bytes>>, StoreError>;
+
+    /// Stores a run and removes those that it replaces, together. [`CommitError::Conflict`] when it is there.
+    async fn put_run(
         &self,
         log: &str,
-        kind: KeyKind,
-        keys: &[Hash],
-    ) -> Result<Vec<Option<u64>>, StoreError>;
+        run: &NewRun,
+        replaced: &[RunRow],
+    ) -> Result<(), CommitError>;
 
     /// Counts the rows of a log, for a check that nothing is there which nothing leads to; `None` when the store cannot.
     async fn inventory(&self, _log: &str) -> Result<Option<Inventory>, StoreError> {
@@ -134,6 +215,13 @@ pub trait Store: Send + Sync {
 
     /// Releases what the store holds, after the logs on it are closed. Idempotent.
     async fn close(&self) {}
+}
+
+/// The right to be the next one who commits to a log; given back when dropped.
+#[async_trait]
+pub trait Turn: Send {
+    /// As [`Store::commit`].
+    async fn commit(self: Box<Self>, commit: &Commit) -> Result<(), CommitError>;
 }
 
 /// Opens (and migrates) an SQLite database file; refuses when another process holds it.
@@ -220,7 +308,7 @@ pub enum StoreError {
 /// Why a commit did not succeed, as far as the store can tell.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CommitError {
-    /// The head is another one by now, or an identity is in the log: nothing was written.
+    /// The head is another one by now, or the run is there: nothing was written.
     #[error("another writer was first")]
     Conflict,
     /// Nothing was written.

@@ -3,18 +3,22 @@
 //! A commit is one statement, and so one round trip and one sync of the write-ahead log. Reads have a pool of their
 //! own and never wait for a writer. Connections that break are replaced; nothing here needs a restart.
 
+mod runs;
 mod writer;
 
-use super::{BatchRow, Commit, CommitError, Inventory, KeyKind, Store, StoreError};
+use super::{
+    BatchRow, Commit, CommitError, Inventory, KeyRow, MAX_SINCE, NewRun, PageId, RunRow, Since,
+    Store, StoreError, Turn,
+};
 use crate::TreeHead;
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures::TryStreamExt;
-use merkle::Hash;
 use sqlx::migrate::Migrator;
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOptions, PgRow, PgSeverity};
 use sqlx::{Connection, Row};
 use std::str::FromStr;
+use std::sync::Arc;
 use std::time::Duration;
 use writer::Writers;
 
@@ -32,7 +36,7 @@ static MIGRATIONS: Migrator = sqlx::migrate!("../../migrations/postgres");
 /// One database.
 pub(super) struct Postgres {
     readers: PgPool,
-    writers: Writers,
+    writers: Arc<Writers>,
 }
 
 impl Postgres {
@@ -44,7 +48,7 @@ impl Postgres {
         })?;
         let options = options.application_name("sigstead");
         let server = describe(&options);
-        let writers = Writers::new(options.clone());
+        let writers = Arc::new(Writers::new(options.clone()));
         let mut connection = writers.connect().await.map_err(|error| match error {
             // A reason that waiting does not change has to be read by a person.
             CommitError::Failed(detail) | CommitError::Unknown(detail) => StoreError::Connect {
@@ -104,12 +108,47 @@ impl Store for Postgres {
         row.map(|row| head_from(&row)).transpose()
     }
 
+    async fn since(&self, log: &str, size: u64) -> Result<Option<Since>, StoreError> {
+        let rows = self
+            .read(|| {
+                sqlx::query(
+                    "SELECT l.size, l.root, l.time_ms, l.checkpoint, b.first, b.hashes, b.identities
+                     FROM tlog_log AS l LEFT JOIN tlog_batch AS b ON b.log = l.id AND b.first >= $2
+                     WHERE l.name = $1
+                     ORDER BY b.first LIMIT $3",
+                )
+                .bind(log)
+                .bind(saturate(size))
+                .bind(i64::from(MAX_SINCE))
+                .fetch_all(&self.readers)
+            })
+            .await?;
+        let Some(head) = rows.first().map(head_from).transpose()? else {
+            return Ok(None);
+        };
+        let rows = rows.iter().filter_map(|row| key_row_from(row).transpose());
+        Ok(Some(Since {
+            head,
+            rows: rows.collect::<Result<_, _>>()?,
+        }))
+    }
+
     async fn create(&self, log: &str, head: &TreeHead) -> Result<(), CommitError> {
         self.writers.create(log, head).await
     }
 
     async fn commit(&self, commit: &Commit) -> Result<(), CommitError> {
         self.writers.commit(commit).await
+    }
+
+    async fn turn(&self, log: &str) -> Result<Option<Box<dyn Turn>>, StoreError> {
+        let turn = self.writers.clone().turn(log).await;
+        let turn = turn.map_err(|error| StoreError::Unavailable(error.to_string()))?;
+        Ok(Some(Box::new(turn)))
+    }
+
+    fn is_shared(&self) -> bool {
+        true
     }
 
     async fn tile(&self, log: &str, level: u8, index: u64) -> Result<Option<Bytes>, StoreError> {
@@ -191,45 +230,45 @@ impl Store for Postgres {
         .await
     }
 
-    async fn find(
-        &self,
-        log: &str,
-        kind: KeyKind,
-        keys: &[Hash],
-    ) -> Result<Vec<Option<u64>>, StoreError> {
-        let mut found = vec![None; keys.len()];
-        if keys.is_empty() {
-            return Ok(found);
-        }
-        let alone = match kind {
-            KeyKind::Leaf => writer::KIND_LEAF,
-            KeyKind::Identity => writer::KIND_IDENTITY,
-        };
-        let keys: Vec<&[u8]> = keys.iter().map(<[u8; 32]>::as_slice).collect();
+    async fn key_rows(&self, log: &str, start: u64, end: u64) -> Result<Vec<KeyRow>, StoreError> {
+        let (start, end) = (saturate(start), saturate(end));
         let rows = self
             .read(|| {
                 sqlx::query(
-                    "SELECT n.position - 1 AS position, min(k.leaf_index) AS leaf_index
-                     FROM unnest($2::bytea[]) WITH ORDINALITY AS n (key, position)
-                     JOIN tlog_key AS k
-                       ON k.log = (SELECT id FROM tlog_log WHERE name = $1)
-                      AND k.key = n.key AND k.kind IN (0, $3)
-                     GROUP BY n.position",
+                    "SELECT first, hashes, identities FROM tlog_batch
+                     WHERE log = (SELECT id FROM tlog_log WHERE name = $1)
+                       AND first >= $2 - $2 % 256 AND first < $3 AND first + count > $2
+                     ORDER BY first",
                 )
                 .bind(log)
-                .bind(&keys)
-                .bind(alone)
+                .bind(start)
+                .bind(end)
                 .fetch_all(&self.readers)
             })
             .await?;
-        for row in &rows {
-            let position = usize::try_from(number(row, "position")?).unwrap_or(usize::MAX);
-            let slot = found
-                .get_mut(position)
-                .ok_or_else(|| StoreError::Impossible("position of a key".into()))?;
-            *slot = Some(number(row, "leaf_index")?);
-        }
-        Ok(found)
+        let rows = rows.iter().filter_map(|row| key_row_from(row).transpose());
+        rows.collect()
+    }
+
+    async fn runs(&self, log: &str) -> Result<Vec<RunRow>, StoreError> {
+        runs::list(self, log).await
+    }
+
+    async fn filter(&self, log: &str, run: RunRow) -> Result<Option<Bytes>, StoreError> {
+        runs::filter(self, log, run).await
+    }
+
+    async fn pages(&self, log: &str, pages: &[PageId]) -> Result<Vec<Option<Bytes>>, StoreError> {
+        runs::pages(self, log, pages).await
+    }
+
+    async fn put_run(
+        &self,
+        log: &str,
+        run: &NewRun,
+        replaced: &[RunRow],
+    ) -> Result<(), CommitError> {
+        self.writers.put_run(log, run, replaced).await
     }
 
     async fn inventory(&self, log: &str) -> Result<Option<Inventory>, StoreError> {
@@ -238,7 +277,7 @@ impl Store for Postgres {
                 sqlx::query(
                     "SELECT (SELECT count(*) FROM tlog_batch WHERE log = l.id) AS batches,
                             (SELECT count(*) FROM tlog_tile WHERE log = l.id) AS tiles,
-                            (SELECT count(*) FROM tlog_key WHERE log = l.id) AS lookups
+                            (SELECT count(*) FROM tlog_run_page WHERE log = l.id) AS pages
                      FROM tlog_log AS l WHERE l.name = $1",
                 )
                 .bind(log)
@@ -249,7 +288,7 @@ impl Store for Postgres {
             Ok(Inventory {
                 batches: number(&row, "batches")?,
                 tiles: number(&row, "tiles")?,
-                lookups: number(&row, "lookups")?,
+                pages: number(&row, "pages")?,
             })
         })
         .transpose()
@@ -347,6 +386,20 @@ fn head_from(row: &PgRow) -> Result<TreeHead, StoreError> {
         time_ms: row.try_get("time_ms").map_err(impossible)?,
         checkpoint: blob(row, "checkpoint")?,
     })
+}
+
+/// A batch of the outer join; `None` for a head behind which there is none.
+fn key_row_from(row: &PgRow) -> Result<Option<KeyRow>, StoreError> {
+    let first: Option<i64> = row.try_get("first").map_err(impossible)?;
+    first
+        .map(|_| {
+            Ok(KeyRow {
+                first: number(row, "first")?,
+                hashes: blob(row, "hashes")?,
+                identities: blob(row, "identities")?,
+            })
+        })
+        .transpose()
 }
 
 fn batch_from(row: &PgRow) -> Result<BatchRow, StoreError> {

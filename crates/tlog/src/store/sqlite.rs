@@ -5,14 +5,17 @@
 //! to a background task: inside commits it is what makes the slowest one in a hundred ten times slower.
 
 mod checkpointer;
+mod runs;
 
-use super::{BatchRow, Commit, CommitError, Inventory, KeyKind, Store, StoreError, TileRow};
+use super::{
+    BatchRow, Commit, CommitError, Inventory, KeyRow, MAX_SINCE, NewRun, PageId, RunRow, Since,
+    Store, StoreError, TileRow,
+};
 use crate::TreeHead;
 use async_trait::async_trait;
 use bytes::Bytes;
 use checkpointer::Checkpointer;
 use futures::TryStreamExt;
-use merkle::Hash;
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteRow,
     SqliteSynchronous,
@@ -107,6 +110,29 @@ impl Store for Sqlite {
                 .await
                 .map_err(|error| self.read_error(&error))?;
         row.map(|row| head_from(&row)).transpose()
+    }
+
+    async fn since(&self, log: &str, size: u64) -> Result<Option<Since>, StoreError> {
+        let rows = sqlx::query(
+            "SELECT l.size, l.root, l.time_ms, l.checkpoint, b.first, b.hashes, b.identities
+             FROM tlog_log AS l LEFT JOIN tlog_batch AS b ON b.log = l.id AND b.first >= ?2
+             WHERE l.name = ?1
+             ORDER BY b.first LIMIT ?3",
+        )
+        .bind(log.to_owned())
+        .bind(saturate(size))
+        .bind(i64::from(MAX_SINCE))
+        .fetch_all(&self.readers)
+        .await
+        .map_err(|error| self.read_error(&error))?;
+        let Some(head) = rows.first().map(head_from).transpose()? else {
+            return Ok(None);
+        };
+        let rows = rows.iter().filter_map(|row| key_row_from(row).transpose());
+        Ok(Some(Since {
+            head,
+            rows: rows.collect::<Result<_, _>>()?,
+        }))
     }
 
     async fn create(&self, log: &str, head: &TreeHead) -> Result<(), CommitError> {
@@ -220,50 +246,58 @@ impl Store for Sqlite {
         Ok(rows)
     }
 
-    async fn find(
-        &self,
-        log: &str,
-        kind: KeyKind,
-        keys: &[Hash],
-    ) -> Result<Vec<Option<u64>>, StoreError> {
-        let mut found = vec![None; keys.len()];
-        if keys.is_empty() {
-            return Ok(found);
-        }
-        let alone = match kind {
-            KeyKind::Leaf => KIND_LEAF,
-            KeyKind::Identity => KIND_IDENTITY,
-        };
+    async fn key_rows(&self, log: &str, start: u64, end: u64) -> Result<Vec<KeyRow>, StoreError> {
+        let (start, end) = (saturate(start), saturate(end));
         let rows = sqlx::query(
-            "WITH RECURSIVE n (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < ?2)
-             SELECT n.i AS position, min(k.leaf_index) AS leaf_index
-             FROM n CROSS JOIN tlog_key AS k
-               ON k.log = (SELECT id FROM tlog_log WHERE name = ?1)
-              AND k.key = substr(?3, n.i * 32 + 1, 32) AND k.kind IN (0, ?4)
-             GROUP BY n.i",
+            "SELECT first, hashes, identities FROM tlog_batch
+             WHERE log = (SELECT id FROM tlog_log WHERE name = ?1)
+               AND first >= ?2 - ?2 % 256 AND first < ?3 AND first + count > ?2
+             ORDER BY first",
         )
         .bind(log.to_owned())
-        .bind(i64::try_from(keys.len()).unwrap_or(i64::MAX))
-        .bind(keys.concat())
-        .bind(alone)
+        .bind(start)
+        .bind(end)
         .fetch_all(&self.readers)
         .await
         .map_err(|error| self.read_error(&error))?;
-        for row in &rows {
-            let position = usize::try_from(number(row, "position")?).unwrap_or(usize::MAX);
-            let slot = found
-                .get_mut(position)
-                .ok_or_else(|| StoreError::Impossible("position of a key".into()))?;
-            *slot = Some(number(row, "leaf_index")?);
+        let rows = rows.iter().filter_map(|row| key_row_from(row).transpose());
+        rows.collect()
+    }
+
+    async fn runs(&self, log: &str) -> Result<Vec<RunRow>, StoreError> {
+        runs::list(self, log).await
+    }
+
+    async fn filter(&self, log: &str, run: RunRow) -> Result<Option<Bytes>, StoreError> {
+        runs::filter(self, log, run).await
+    }
+
+    async fn pages(&self, log: &str, pages: &[PageId]) -> Result<Vec<Option<Bytes>>, StoreError> {
+        runs::pages(self, log, pages).await
+    }
+
+    async fn put_run(
+        &self,
+        log: &str,
+        run: &NewRun,
+        replaced: &[RunRow],
+    ) -> Result<(), CommitError> {
+        let mut connection = self.writer.acquire().await.map_err(failed)?;
+        let outcome = runs::put(&mut connection, log, run, replaced).await;
+        match outcome {
+            Ok(()) => self.checkpointer.wake(),
+            Err(CommitError::Conflict) => {}
+            // As for a commit.
+            Err(_) => drop(connection.close().await),
         }
-        Ok(found)
+        outcome
     }
 
     async fn inventory(&self, log: &str) -> Result<Option<Inventory>, StoreError> {
         let row = sqlx::query(
             "SELECT (SELECT count(*) FROM tlog_batch WHERE log = l.id) AS batches,
                     (SELECT count(*) FROM tlog_tile WHERE log = l.id) AS tiles,
-                    (SELECT count(*) FROM tlog_key WHERE log = l.id) AS lookups
+                    (SELECT count(*) FROM tlog_run_page WHERE log = l.id) AS pages
              FROM tlog_log AS l WHERE l.name = ?1",
         )
         .bind(log.to_owned())
@@ -274,7 +308,7 @@ impl Store for Sqlite {
             Ok(Inventory {
                 batches: number(&row, "batches")?,
                 tiles: number(&row, "tiles")?,
-                lookups: number(&row, "lookups")?,
+                pages: number(&row, "pages")?,
             })
         })
         .transpose()
@@ -287,11 +321,6 @@ impl Store for Sqlite {
     }
 }
 
-/// A leaf hash that is also the identity.
-const KIND_BOTH: i64 = 0;
-const KIND_LEAF: i64 = 1;
-const KIND_IDENTITY: i64 = 2;
-
 /// One transaction. Until COMMIT is sent, an error means that nothing was written.
 async fn write(connection: &mut SqliteConnection, commit: &Commit) -> Result<(), CommitError> {
     let mut transaction = connection
@@ -300,7 +329,6 @@ async fn write(connection: &mut SqliteConnection, commit: &Commit) -> Result<(),
         .map_err(failed)?;
     let log = swap_head(&mut transaction, commit).await?;
     insert_batch(&mut transaction, log, &commit.batch).await?;
-    insert_keys(&mut transaction, log, &commit.batch).await?;
     for tile in &commit.tiles {
         upsert_tile(&mut transaction, log, tile).await?;
     }
@@ -356,72 +384,6 @@ async fn insert_batch(
     Ok(())
 }
 
-/// Writes the lookup rows: one for an entry whose identity is its leaf hash, else two.
-async fn insert_keys(
-    connection: &mut SqliteConnection,
-    log: i64,
-    batch: &BatchRow,
-) -> Result<(), CommitError> {
-    if batch.identities.is_empty() {
-        insert_identities(connection, log, batch, KIND_BOTH, &batch.hashes).await
-    } else {
-        insert_identities(connection, log, batch, KIND_IDENTITY, &batch.identities).await?;
-        insert_leaves(connection, log, batch).await
-    }
-}
-
-async fn insert_identities(
-    connection: &mut SqliteConnection,
-    log: i64,
-    batch: &BatchRow,
-    kind: i64,
-    keys: &[u8],
-) -> Result<(), CommitError> {
-    // Not OR IGNORE: an identity that is there already must stop the batch.
-    sqlx::query(
-        "WITH RECURSIVE n (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < ?1)
-         INSERT INTO tlog_key (log, key, kind, leaf_index)
-         SELECT ?2, substr(?3, i * 32 + 1, 32), ?4, ?5 + i FROM n",
-    )
-    .bind(i64::from(batch.count))
-    .bind(log)
-    .bind(keys.to_vec())
-    .bind(kind)
-    .bind(signed(batch.first)?)
-    .execute(connection)
-    .await
-    .map_err(|error| {
-        if is_unique_violation(&error) {
-            CommitError::Conflict
-        } else {
-            failed(error)
-        }
-    })?;
-    Ok(())
-}
-
-async fn insert_leaves(
-    connection: &mut SqliteConnection,
-    log: i64,
-    batch: &BatchRow,
-) -> Result<(), CommitError> {
-    // OR IGNORE: two entries may have the same leaf under different identities; the first one is found.
-    sqlx::query(
-        "WITH RECURSIVE n (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < ?1)
-         INSERT OR IGNORE INTO tlog_key (log, key, kind, leaf_index)
-         SELECT ?2, substr(?3, i * 32 + 1, 32), ?4, ?5 + i FROM n",
-    )
-    .bind(i64::from(batch.count))
-    .bind(log)
-    .bind(batch.hashes.to_vec())
-    .bind(KIND_LEAF)
-    .bind(signed(batch.first)?)
-    .execute(connection)
-    .await
-    .map_err(failed)?;
-    Ok(())
-}
-
 async fn upsert_tile(
     connection: &mut SqliteConnection,
     log: i64,
@@ -452,6 +414,20 @@ fn head_from(row: &SqliteRow) -> Result<TreeHead, StoreError> {
         time_ms: row.try_get("time_ms").map_err(impossible)?,
         checkpoint: blob(row, "checkpoint")?,
     })
+}
+
+/// A batch of the outer join; `None` for a head behind which there is none.
+fn key_row_from(row: &SqliteRow) -> Result<Option<KeyRow>, StoreError> {
+    let first: Option<i64> = row.try_get("first").map_err(impossible)?;
+    first
+        .map(|_| {
+            Ok(KeyRow {
+                first: number(row, "first")?,
+                hashes: blob(row, "hashes")?,
+                identities: blob(row, "identities")?,
+            })
+        })
+        .transpose()
 }
 
 fn batch_from(row: &SqliteRow) -> Result<BatchRow, StoreError> {
@@ -559,10 +535,4 @@ fn is_damage(error: &sqlx::Error) -> bool {
         .as_database_error()
         .and_then(|error| error.code()?.parse::<u32>().ok());
     matches!(code.map(|code| code & 0xff), Some(11 | 26))
-}
-
-fn is_unique_violation(error: &sqlx::Error) -> bool {
-    error
-        .as_database_error()
-        .is_some_and(sqlx::error::DatabaseError::is_unique_violation)
 }

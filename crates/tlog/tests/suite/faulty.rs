@@ -2,11 +2,12 @@
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use merkle::Hash;
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
-use tlog::store::{BatchRow, Commit, CommitError, KeyKind};
+use tlog::store::{
+    BatchRow, Commit, CommitError, Inventory, KeyRow, NewRun, PageId, RunRow, Since, Turn,
+};
 use tlog::{Store, StoreError, TreeHead};
 use tokio::sync::Semaphore;
 
@@ -38,6 +39,7 @@ pub(crate) struct Faulty {
     down: AtomicUsize,
     gate: Semaphore,
     pub(crate) commits: AtomicUsize,
+    pub(crate) turns: AtomicUsize,
     pub(crate) on_head: Change<TreeHead>,
     pub(crate) on_batches: Change<Vec<BatchRow>>,
     pub(crate) on_hashes: Change<Vec<(u64, Bytes)>>,
@@ -54,11 +56,24 @@ impl Faulty {
             down: AtomicUsize::new(0),
             gate: Semaphore::new(OPEN),
             commits: AtomicUsize::new(0),
+            turns: AtomicUsize::new(0),
             on_head: Mutex::default(),
             on_batches: Mutex::default(),
             on_hashes: Mutex::default(),
             on_tile: Mutex::default(),
         })
+    }
+
+    fn answer(&self) -> Result<(), StoreError> {
+        let down = self
+            .down
+            .fetch_update(Ordering::SeqCst, Ordering::SeqCst, |down| {
+                down.checked_sub(1)
+            });
+        match down {
+            Ok(_) => Err(StoreError::Unavailable("no connection".into())),
+            Err(_) => Ok(()),
+        }
     }
 
     /// The next commits meet these faults, then none.
@@ -93,17 +108,23 @@ fn change<T>(change: &Change<T>, mut value: T) -> T {
 #[async_trait]
 impl Store for Faulty {
     async fn head(&self, log: &str) -> Result<Option<TreeHead>, StoreError> {
-        if self
-            .down
-            .fetch_update(Ordering::SeqCst, Ordering::SeqCst, |down| {
-                down.checked_sub(1)
-            })
-            .is_ok()
-        {
-            return Err(StoreError::Unavailable("no connection".into()));
-        }
+        self.answer()?;
         let head = self.inner.head(log).await?;
         Ok(head.map(|head| change(&self.on_head, head)))
+    }
+
+    async fn since(&self, log: &str, size: u64) -> Result<Option<Since>, StoreError> {
+        self.answer()?;
+        let since = self.inner.since(log, size).await?;
+        Ok(since.map(|since| Since {
+            head: change(&self.on_head, since.head),
+            ..since
+        }))
+    }
+
+    async fn turn(&self, log: &str) -> Result<Option<Box<dyn Turn>>, StoreError> {
+        self.turns.fetch_add(1, Ordering::SeqCst);
+        self.inner.turn(log).await
     }
 
     async fn create(&self, log: &str, head: &TreeHead) -> Result<(), CommitError> {
@@ -172,13 +193,33 @@ impl Store for Faulty {
         ))
     }
 
-    async fn find(
+    async fn key_rows(&self, log: &str, start: u64, end: u64) -> Result<Vec<KeyRow>, StoreError> {
+        self.inner.key_rows(log, start, end).await
+    }
+
+    async fn runs(&self, log: &str) -> Result<Vec<RunRow>, StoreError> {
+        self.inner.runs(log).await
+    }
+
+    async fn filter(&self, log: &str, run: RunRow) -> Result<Option<Bytes>, StoreError> {
+        self.inner.filter(log, run).await
+    }
+
+    async fn pages(&self, log: &str, pages: &[PageId]) -> Result<Vec<Option<Bytes>>, StoreError> {
+        self.inner.pages(log, pages).await
+    }
+
+    async fn put_run(
         &self,
         log: &str,
-        kind: KeyKind,
-        keys: &[Hash],
-    ) -> Result<Vec<Option<u64>>, StoreError> {
-        self.inner.find(log, kind, keys).await
+        run: &NewRun,
+        replaced: &[RunRow],
+    ) -> Result<(), CommitError> {
+        self.inner.put_run(log, run, replaced).await
+    }
+
+    async fn inventory(&self, log: &str) -> Result<Option<Inventory>, StoreError> {
+        self.inner.inventory(log).await
     }
 
     async fn close(&self) {

@@ -4,11 +4,10 @@ use crate::fixture::{NoteSigner, append, append_all, check_answer, submission};
 use async_trait::async_trait;
 use bytes::Bytes;
 use clock::Clock;
-use merkle::Hash;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
-use tlog::store::{self, BatchRow, Commit, CommitError, KeyKind};
+use tlog::store::{self, BatchRow, Commit, CommitError, KeyRow, NewRun, PageId, RunRow, Since};
 use tlog::{
     AppendError, FileGuard, Guard, GuardError, Limits, Log, OpenError, Store, StoreError, TreeHead,
 };
@@ -455,12 +454,32 @@ impl Store for Swapped {
         self.inner().batches(log, start, end, max_bytes).await
     }
 
-    async fn find(
+    async fn since(&self, log: &str, size: u64) -> Result<Option<Since>, StoreError> {
+        self.inner().since(log, size).await
+    }
+
+    async fn key_rows(&self, log: &str, start: u64, end: u64) -> Result<Vec<KeyRow>, StoreError> {
+        self.inner().key_rows(log, start, end).await
+    }
+
+    async fn runs(&self, log: &str) -> Result<Vec<RunRow>, StoreError> {
+        self.inner().runs(log).await
+    }
+
+    async fn filter(&self, log: &str, run: RunRow) -> Result<Option<Bytes>, StoreError> {
+        self.inner().filter(log, run).await
+    }
+
+    async fn pages(&self, log: &str, pages: &[PageId]) -> Result<Vec<Option<Bytes>>, StoreError> {
+        self.inner().pages(log, pages).await
+    }
+
+    async fn put_run(
         &self,
         log: &str,
-        kind: KeyKind,
-        keys: &[Hash],
-    ) -> Result<Vec<Option<u64>>, StoreError> {
-        self.inner().find(log, kind, keys).await
+        run: &NewRun,
+        replaced: &[RunRow],
+    ) -> Result<(), CommitError> {
+        self.inner().put_run(log, run, replaced).await
     }
 }

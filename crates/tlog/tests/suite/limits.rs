@@ -5,7 +5,12 @@ use crate::stamp;
 use bytes::Bytes;
 use tlog::{AppendError, Limits, Submission};
 
-stamp!(a_full_pool_refuses_at_once, an_entry_has_a_largest_size);
+stamp!(
+    a_full_pool_refuses_at_once,
+    an_entry_has_a_largest_size,
+    a_batch_waits_for_its_floor,
+    a_batch_below_its_floor_goes_when_it_is_old
+);
 
 async fn a_full_pool_refuses_at_once(fixture: Fixture) {
     let log = fixture
@@ -44,6 +49,43 @@ async fn a_full_pool_refuses_at_once(fixture: Fixture) {
     // Either all four waited, or one was pushed out by the probe above; nobody hangs.
     let _ = waiting.await;
     assert!(!append(&log, submission(6)).await.duplicate);
+}
+
+async fn a_batch_waits_for_its_floor(fixture: Fixture) {
+    let log = fixture
+        .open_with(Limits {
+            batch_floor: 3,
+            batch_age: std::time::Duration::from_secs(60),
+            ..Limits::default()
+        })
+        .await;
+    let late = async {
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        append(&log, submission(2)).await
+    };
+    let (early, last) = tokio::join!(append_together(&log, 0..2), late);
+    assert_eq!((early[0].head.size, last.head.size), (3, 3), "one batch");
+    // Closing does not wait for the floor.
+    let waiting = tokio::spawn({
+        let log = log.clone();
+        async move { append(&log, submission(3)).await }
+    });
+    tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    log.close().await;
+    assert_eq!(waiting.await.unwrap().head.size, 4);
+}
+
+async fn a_batch_below_its_floor_goes_when_it_is_old(fixture: Fixture) {
+    let log = fixture
+        .open_with(Limits {
+            batch_floor: 100,
+            batch_age: std::time::Duration::from_millis(30),
+            ..Limits::default()
+        })
+        .await;
+    let start = std::time::Instant::now();
+    append(&log, submission(0)).await;
+    assert!(start.elapsed() >= std::time::Duration::from_millis(30));
 }
 
 async fn an_entry_has_a_largest_size(fixture: Fixture) {

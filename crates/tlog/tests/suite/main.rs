@@ -16,6 +16,7 @@ mod limits;
 mod postgres_server;
 mod reading;
 mod restart;
+mod runs;
 mod sqlite_file;
 mod writers;
 

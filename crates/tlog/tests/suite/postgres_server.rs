@@ -1,9 +1,12 @@
 //! What only a PostgreSQL server has: connections that are cut, crashes, roles, URLs.
 
 use crate::fixture::{Fixture, append, append_all, audit, check_answer, insist, submission};
+use bytes::Bytes;
+use merkle::Hash;
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
-use std::time::Duration;
-use tlog::{AppendError, StoreError, store};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tlog::{AppendError, HeadSigner, Limits, Log, SignError, StoreError, store};
 
 async fn admin(url: &str, statement: &str) {
     let mut connection = PgConnection::connect(url).await.unwrap();
@@ -77,6 +80,80 @@ async fn a_server_that_crashes_is_waited_for() {
     }
 }
 
+/// A log as another process has it: another store, other connections.
+async fn process(url: &str, fixture: &Fixture, signer: Arc<dyn HeadSigner>) -> Log {
+    let (store, clock) = (store::postgres(url).await.unwrap(), fixture.clock.clone());
+    let log = Log::open(store, "test", signer, clock, Limits::default(), true);
+    log.await.unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_head_follows_other_processes() {
+    let Some(fixture) = Fixture::postgres().await else {
+        return;
+    };
+    let one = process(fixture.url(), &fixture, fixture.signer.clone()).await;
+    let two = process(fixture.url(), &fixture, fixture.signer.clone()).await;
+    let answer = append(&one, submission(0)).await;
+    let patience = Instant::now() + Duration::from_secs(5);
+    while two.head() != answer.head && Instant::now() < patience {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    assert_eq!(two.head(), answer.head);
+}
+
+/// Signs slowly, as a hardware module far away does.
+struct Slow(Arc<dyn HeadSigner>);
+
+#[async_trait::async_trait]
+impl HeadSigner for Slow {
+    async fn sign_head(&self, size: u64, root: &Hash, time_ms: i64) -> Result<Bytes, SignError> {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+        self.0.sign_head(size, root, time_ms).await
+    }
+}
+
+/// Compare-and-swap alone starves a process whose cycle is longer than the others': it always comes second.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_slower_process_is_not_starved() {
+    let Some(fixture) = Fixture::postgres().await else {
+        return;
+    };
+    let quick = process(fixture.url(), &fixture, fixture.signer.clone()).await;
+    let slow = Arc::new(Slow(fixture.signer.clone()));
+    let slow = process(fixture.url(), &fixture, slow).await;
+    let end = Instant::now() + Duration::from_secs(3);
+    let load = |log: &Log, first: usize| {
+        let mut tasks = tokio::task::JoinSet::new();
+        for task in 0..8 {
+            let log = log.clone();
+            tasks.spawn(async move {
+                let (mut count, mut longest) = (0_usize, Duration::ZERO);
+                while Instant::now() < end {
+                    let start = Instant::now();
+                    append(&log, submission(first + task * 100_000 + count)).await;
+                    longest = longest.max(start.elapsed());
+                    count += 1;
+                }
+                (count, longest)
+            });
+        }
+        tasks
+    };
+    let (quick, slow) = (load(&quick, 0), load(&slow, 1_000_000));
+    let sum = |answers: Vec<(usize, Duration)>| {
+        let longest = answers.iter().map(|answer| answer.1).max().unwrap();
+        (
+            answers.iter().map(|answer| answer.0).sum::<usize>(),
+            longest,
+        )
+    };
+    let (quick, slow) = (sum(quick.join_all().await), sum(slow.join_all().await));
+    println!("quick {quick:?}, slow {slow:?}");
+    assert!(slow.0 * 10 > quick.0, "quick {quick:?}, slow {slow:?}");
+    assert!(slow.1 < Duration::from_secs(1) && quick.1 < Duration::from_secs(1));
+}
+
 #[tokio::test]
 async fn a_password_is_not_in_the_error() {
     let url = "postgres://log:secret@127.0.0.1:1/log";
@@ -98,7 +175,8 @@ async fn a_role_that_may_only_insert_entries_serves_a_log() {
         "CREATE ROLE keeper LOGIN;
          GRANT SELECT, INSERT ON ALL TABLES IN SCHEMA public TO keeper;
          REVOKE INSERT ON _sqlx_migrations FROM keeper;
-         GRANT UPDATE ON tlog_log, tlog_tile TO keeper",
+         GRANT UPDATE ON tlog_log, tlog_tile TO keeper;
+         GRANT DELETE ON tlog_run, tlog_run_page TO keeper",
     )
     .await;
     let keeper = url.replace("postgres@localhost", "keeper@localhost");

@@ -7,7 +7,8 @@ use tlog::Store;
 stamp!(
     a_second_writer_loses_and_goes_on,
     two_writers_make_one_log,
-    two_writers_log_an_identity_once
+    two_writers_log_an_identity_once,
+    what_another_writer_committed_is_found
 );
 
 async fn a_second_writer_loses_and_goes_on(fixture: Fixture) {
@@ -45,6 +46,42 @@ async fn two_writers_make_one_log(fixture: Fixture) {
             "one root per size"
         );
     }
+}
+
+/// A client that was answered by one process may ask another one next.
+async fn what_another_writer_committed_is_found(fixture: Fixture) {
+    let (one, two) = (fixture.open().await, fixture.open().await);
+    for number in 0..300_usize {
+        let answer = append(&one, submission(number)).await;
+        let (index, size) = (number as u64, number as u64 + 1);
+        assert_eq!(two.head().size, index, "not asked yet");
+        match number % 8 {
+            0 => assert_eq!(two.entry(index).await.unwrap(), Some(answer.entry)),
+            1 => assert_eq!(two.entries(index, size).await.unwrap(), [answer.entry]),
+            2 => {
+                let found = two.find_leaf(&submission(number).identity).await;
+                assert_eq!(found.unwrap(), Some(index));
+            }
+            3 => {
+                let found = two.find_identity(&submission(number).identity).await;
+                assert_eq!(found.unwrap(), Some(index));
+            }
+            4 => assert_eq!(
+                two.inclusion_proof(index, size).await.unwrap(),
+                answer.proof
+            ),
+            5 => drop(two.consistency_proof(1, size).await.unwrap()),
+            6 => assert_eq!(two.root_at(size).await.unwrap(), answer.head.root),
+            _ => {
+                let width = u16::try_from(index % 256).unwrap() + 1;
+                assert!(two.bundle(index / 256, width).await.unwrap().is_some());
+                assert!(two.tile(0, index / 256, width).await.unwrap().is_some());
+            }
+        }
+        assert_eq!(two.head(), answer.head);
+    }
+    let nothing = two.find_leaf(&submission(300).identity).await;
+    assert_eq!(nothing.unwrap(), None);
 }
 
 async fn two_writers_log_an_identity_once(fixture: Fixture) {

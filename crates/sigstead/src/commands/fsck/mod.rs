@@ -4,7 +4,7 @@ mod accept;
 mod heads;
 mod report;
 
-use crate::cli::FsckArgs;
+use crate::cli::{DatabaseArgs, FsckArgs};
 use crate::exit::{Failure, Outcome};
 use crate::instance::{Layout, PublicHalf, describe};
 use anyhow::{Context, Result, bail};
@@ -26,7 +26,7 @@ pub(crate) fn run(args: FsckArgs) -> Result<Outcome, Failure> {
 }
 
 async fn fsck(args: &FsckArgs) -> Result<Outcome> {
-    let stopped = Stopped::open(&args.data.data_dir).await?;
+    let stopped = Stopped::open(&args.data.data_dir, &args.database).await?;
     let outcome = match &args.accept_rollback {
         Some(log) => accept::run(&stopped, log, args.yes).await,
         None => check(&stopped, args).await,
@@ -87,19 +87,12 @@ struct Stopped {
 }
 
 impl Stopped {
-    async fn open(folder: &Path) -> Result<Self> {
+    async fn open(folder: &Path, database: &DatabaseArgs) -> Result<Self> {
         let description = describe(&Layout::read_only(folder))?;
         let layout = Layout::lock(folder).context("fsck needs the instance stopped")?;
         let public = PublicHalf::load(&layout, &description)?;
-        let database = layout.database();
-        if !database.exists() {
-            bail!(
-                "database {} is missing; restore it from the newest backup",
-                database.display()
-            );
-        }
         Ok(Self {
-            store: tlog::store::sqlite(&database).await?,
+            store: database.or_file_in(&layout).open(false).await?,
             guard: FileGuard::open(&layout.guard())?,
             heads: Heads::all(&public),
             _layout: layout,

@@ -3,19 +3,15 @@
 //! What an error means (invariant 5): PostgreSQL answers a statement that failed with an ERROR, and then nothing of it is
 //! stored. A connection that ends before the answer, for whatever reason, leaves the outcome unknown.
 
-use super::{CONNECT_TIMEOUT, is_broken};
+use super::{CONNECT_TIMEOUT, is_broken, runs};
 use crate::TreeHead;
-use crate::store::{BatchRow, Commit, CommitError};
+use crate::store::{Commit, CommitError, NewRun, RunRow, Turn};
+use async_trait::async_trait;
 use sqlx::Connection;
 use sqlx::postgres::{PgConnectOptions, PgConnection};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::time::timeout;
-
-/// A leaf hash that is also the identity.
-const KIND_BOTH: i16 = 0;
-pub(super) const KIND_LEAF: i16 = 1;
-pub(super) const KIND_IDENTITY: i16 = 2;
 
 /// How long a commit may take before its outcome counts as unknown; the server gives up before (see [`SESSION`]).
 const COMMIT_TIMEOUT: Duration = Duration::from_secs(30);
@@ -44,17 +40,6 @@ WITH head AS (
     SELECT head.id, t.level, t.idx, t.hashes
     FROM head, unnest($16::smallint[], $17::bigint[], $18::bytea[]) AS t (level, idx, hashes)
     ON CONFLICT (log, level, idx) DO UPDATE SET hashes = excluded.hashes
-), identity AS (
-    -- An identity that is there already must stop the batch.
-    INSERT INTO tlog_key (log, key, kind, leaf_index)
-    SELECT head.id, k.key, $19, $8 + k.position - 1
-    FROM head, unnest($20::bytea[]) WITH ORDINALITY AS k (key, position)
-), leaf AS (
-    -- Two entries may have the same leaf under different identities; the first one is found.
-    INSERT INTO tlog_key (log, key, kind, leaf_index)
-    SELECT head.id, k.key, 1, $8 + k.position - 1
-    FROM head, unnest($21::bytea[]) WITH ORDINALITY AS k (key, position)
-    ON CONFLICT (log, key, kind) DO NOTHING
 )
 SELECT id FROM head";
 
@@ -141,12 +126,67 @@ impl Writers {
         }
     }
 
+    pub(super) async fn put_run(
+        &self,
+        log: &str,
+        run: &NewRun,
+        replaced: &[RunRow],
+    ) -> Result<(), CommitError> {
+        runs::check(run)?;
+        let mut connection = self.take().await?;
+        let put = runs::put(&mut connection, log, run, replaced);
+        let stored = outcome(timeout(COMMIT_TIMEOUT, put).await)?;
+        self.put_back(connection);
+        match stored {
+            true => Ok(()),
+            false => Err(CommitError::Conflict),
+        }
+    }
+
+    /// Locks the head row of a log. The server hands the lock on in the order of asking, and a writer that only compares
+    /// and swaps waits for it as well.
+    pub(super) async fn turn(self: Arc<Self>, log: &str) -> Result<Locked, CommitError> {
+        let mut connection = self.take().await?;
+        let lock = async {
+            sqlx::query("BEGIN").execute(&mut connection).await?;
+            sqlx::query("SELECT FROM tlog_log WHERE name = $1 FOR UPDATE")
+                .bind(log)
+                .execute(&mut connection)
+                .await
+        };
+        outcome(timeout(COMMIT_TIMEOUT, lock).await)?;
+        Ok(Locked {
+            writers: self,
+            connection,
+        })
+    }
+
     pub(super) async fn close(&self) {
         let idle = std::mem::take(&mut *self.idle.lock().unwrap_or_else(PoisonError::into_inner));
         for connection in idle {
             // The server learns of it either way.
             let _ = connection.close().await;
         }
+    }
+}
+
+/// A connection whose transaction holds the lock of a head row. Dropped with it, the server undoes the transaction.
+pub(super) struct Locked {
+    writers: Arc<Writers>,
+    connection: PgConnection,
+}
+
+#[async_trait]
+impl Turn for Locked {
+    async fn commit(mut self: Box<Self>, commit: &Commit) -> Result<(), CommitError> {
+        let connection = &mut self.connection;
+        if !outcome(timeout(COMMIT_TIMEOUT, execute(connection, commit)?).await)? {
+            return Err(CommitError::Conflict);
+        }
+        let end = sqlx::query("COMMIT").execute(&mut self.connection);
+        outcome(timeout(COMMIT_TIMEOUT, end).await)?;
+        self.writers.put_back(self.connection);
+        Ok(())
     }
 }
 
@@ -164,7 +204,6 @@ fn execute<'c>(
         .collect();
     let indices = commit.tiles.iter().map(|tile| signed(tile.index));
     let hashes: Vec<&[u8]> = commit.tiles.iter().map(|tile| &tile.hashes[..]).collect();
-    let (kind, identities, leaves) = keys(batch);
     let query = sqlx::query(COMMIT)
         .bind(signed(head.size)?)
         .bind(head.root.as_slice())
@@ -183,31 +222,11 @@ fn execute<'c>(
         .bind(&batch.bodies[..])
         .bind(levels)
         .bind(indices.collect::<Result<Vec<i64>, _>>()?)
-        .bind(hashes)
-        .bind(kind)
-        .bind(identities)
-        .bind(leaves);
+        .bind(hashes);
     Ok(async move {
         let row = query.fetch_optional(connection).await?;
         Ok(row.is_some())
     })
-}
-
-/// The lookup rows: one for an entry whose identity is its leaf hash, else two.
-fn keys(batch: &BatchRow) -> (i16, Vec<&[u8]>, Vec<&[u8]>) {
-    if batch.identities.is_empty() {
-        (KIND_BOTH, split(&batch.hashes), Vec::new())
-    } else {
-        (
-            KIND_IDENTITY,
-            split(&batch.identities),
-            split(&batch.hashes),
-        )
-    }
-}
-
-fn split(bytes: &[u8]) -> Vec<&[u8]> {
-    bytes.chunks(32).collect()
 }
 
 type Timed<T> = Result<Result<T, sqlx::Error>, tokio::time::error::Elapsed>;
@@ -237,7 +256,7 @@ fn outcome<T>(result: Timed<T>) -> Result<T, CommitError> {
     }
 }
 
-fn signed(value: u64) -> Result<i64, CommitError> {
+pub(super) fn signed(value: u64) -> Result<i64, CommitError> {
     i64::try_from(value)
         .map_err(|_| CommitError::Failed("a log in PostgreSQL has at most 2^63 - 1 entries".into()))
 }
