@@ -152,22 +152,28 @@ impl Store for Postgres {
     }
 
     async fn tile(&self, log: &str, level: u8, index: u64) -> Result<Option<Bytes>, StoreError> {
-        let Ok(index) = i64::try_from(index) else {
+        let Some(first) = index.checked_mul(256).and_then(|i| i64::try_from(i).ok()) else {
             return Ok(None);
         };
         let row = self
             .read(|| {
+                // A hash that is missing in the middle shifts the ones behind it, which their parent then tells.
                 sqlx::query(
-                    "SELECT hashes FROM tlog_tile
-                     WHERE log = (SELECT id FROM tlog_log WHERE name = $1) AND level = $2 AND idx = $3",
+                    "SELECT string_agg(hash, ''::bytea ORDER BY idx) AS hashes FROM tlog_tile
+                     WHERE log = (SELECT id FROM tlog_log WHERE name = $1)
+                       AND level = $2 AND idx BETWEEN $3 AND $4",
                 )
                 .bind(log)
                 .bind(i16::from(level))
-                .bind(index)
-                .fetch_optional(&self.readers)
+                .bind(first)
+                .bind(first.saturating_add(255))
+                .fetch_one(&self.readers)
             })
             .await?;
-        row.map(|row| blob(&row, "hashes")).transpose()
+        let hashes: Option<Vec<u8>> = row
+            .try_get("hashes")
+            .map_err(|error| StoreError::Impossible(error.to_string()))?;
+        Ok(hashes.map(Bytes::from))
     }
 
     async fn leaf_hashes(
@@ -276,7 +282,7 @@ impl Store for Postgres {
             .read(|| {
                 sqlx::query(
                     "SELECT (SELECT count(*) FROM tlog_batch WHERE log = l.id) AS batches,
-                            (SELECT count(*) FROM tlog_tile WHERE log = l.id) AS tiles,
+                            (SELECT count(DISTINCT (level, idx / 256)) FROM tlog_tile WHERE log = l.id) AS tiles,
                             (SELECT count(*) FROM tlog_run_page WHERE log = l.id) AS pages
                      FROM tlog_log AS l WHERE l.name = $1",
                 )

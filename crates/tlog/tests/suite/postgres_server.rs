@@ -172,14 +172,10 @@ async fn a_role_that_may_only_insert_entries_serves_a_log() {
     store::postgres(&url).await.unwrap().close().await;
     admin(
         &url,
-        "CREATE ROLE keeper LOGIN;
-         GRANT SELECT, INSERT ON ALL TABLES IN SCHEMA public TO keeper;
-         REVOKE INSERT ON _sqlx_migrations FROM keeper;
-         GRANT UPDATE ON tlog_log, tlog_tile TO keeper;
-         GRANT DELETE ON tlog_run, tlog_run_page TO keeper",
+        include_str!("../../../../deploy/postgres/least-privilege.sql"),
     )
     .await;
-    let keeper = url.replace("postgres@localhost", "keeper@localhost");
+    let keeper = url.replace("postgres@localhost", "sigstead_log@localhost");
     let fixture = Fixture::on(keeper.clone()).await;
     let log = fixture.open().await;
     append_all(&log, 0..300).await;
@@ -187,6 +183,12 @@ async fn a_role_that_may_only_insert_entries_serves_a_log() {
     for change in [
         "UPDATE tlog_batch SET time_ms = 0",
         "DELETE FROM tlog_batch",
+        "TRUNCATE tlog_batch",
+        "UPDATE tlog_tile SET idx = 7",
+        "DELETE FROM tlog_tile",
+        "DELETE FROM tlog_log",
+        "UPDATE tlog_run SET pages = 1",
+        "DROP TABLE tlog_batch",
     ] {
         let refused = sqlx::query(change).execute(&mut connection).await;
         let code = refused

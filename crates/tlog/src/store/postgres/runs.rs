@@ -60,11 +60,13 @@ pub(super) async fn pages(
     let rows = store
         .read(|| {
             sqlx::query(
+                // One look into the index a page, whatever the statistics of a young table say.
                 "SELECT w.position - 1 AS position, p.keys
-                 FROM unnest($2::bigint[], $3::bigint[], $4::integer[]) WITH ORDINALITY AS w (first, past, page, position)
-                 JOIN tlog_run_page AS p
-                   ON p.log = (SELECT id FROM tlog_log WHERE name = $1)
-                  AND p.first = w.first AND p.past = w.past AND p.page = w.page",
+                 FROM unnest($2::bigint[], $3::bigint[], $4::integer[]) WITH ORDINALITY AS w (first, past, page, position),
+                      LATERAL (SELECT keys FROM tlog_run_page
+                               WHERE log = (SELECT id FROM tlog_log WHERE name = $1)
+                                 AND first = w.first AND past = w.past AND page = w.page
+                               LIMIT 1) AS p",
             )
             .bind(log)
             .bind(&firsts)

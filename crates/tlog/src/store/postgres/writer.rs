@@ -5,7 +5,7 @@
 
 use super::{CONNECT_TIMEOUT, is_broken, runs};
 use crate::TreeHead;
-use crate::store::{Commit, CommitError, NewRun, RunRow, Turn};
+use crate::store::{Commit, CommitError, NewRun, RunRow, TileRow, Turn};
 use async_trait::async_trait;
 use sqlx::Connection;
 use sqlx::postgres::{PgConnectOptions, PgConnection};
@@ -36,10 +36,9 @@ WITH head AS (
     INSERT INTO tlog_batch (log, first, count, time_ms, hashes, identities, checkpoint, extras, bodies)
     SELECT id, $8, $9, $10, $11, $12, $13, $14, $15 FROM head
 ), tile AS (
-    INSERT INTO tlog_tile (log, level, idx, hashes)
-    SELECT head.id, t.level, t.idx, t.hashes
-    FROM head, unnest($16::smallint[], $17::bigint[], $18::bytea[]) AS t (level, idx, hashes)
-    ON CONFLICT (log, level, idx) DO UPDATE SET hashes = excluded.hashes
+    INSERT INTO tlog_tile (log, level, idx, hash)
+    SELECT head.id, t.level, t.idx, t.hash
+    FROM head, unnest($16::smallint[], $17::bigint[], $18::bytea[]) AS t (level, idx, hash)
 )
 SELECT id FROM head";
 
@@ -197,13 +196,12 @@ fn execute<'c>(
     commit: &Commit,
 ) -> Result<impl Future<Output = Result<bool, sqlx::Error>> + Send + use<'c>, CommitError> {
     let Commit { head, batch, .. } = commit;
-    let levels: Vec<i16> = commit
-        .tiles
-        .iter()
-        .map(|tile| i16::from(tile.level))
-        .collect();
-    let indices = commit.tiles.iter().map(|tile| signed(tile.index));
-    let hashes: Vec<&[u8]> = commit.tiles.iter().map(|tile| &tile.hashes[..]).collect();
+    let (mut levels, mut indices, mut hashes) = (Vec::new(), Vec::new(), Vec::new());
+    for (level, index, hash) in commit.tiles.iter().filter_map(newest_hash) {
+        levels.push(i16::from(level));
+        indices.push(signed(index)?);
+        hashes.push(hash);
+    }
     let query = sqlx::query(COMMIT)
         .bind(signed(head.size)?)
         .bind(head.root.as_slice())
@@ -221,12 +219,20 @@ fn execute<'c>(
         .bind(&batch.extras[..])
         .bind(&batch.bodies[..])
         .bind(levels)
-        .bind(indices.collect::<Result<Vec<i64>, _>>()?)
+        .bind(indices)
         .bind(hashes);
     Ok(async move {
         let row = query.fetch_optional(connection).await?;
         Ok(row.is_some())
     })
+}
+
+/// Level, position and bytes of the hash that a commit adds to a tile. It adds one: a batch ends at most one tile of
+/// each level.
+fn newest_hash(tile: &TileRow) -> Option<(u8, u64, &[u8])> {
+    let (before, hash) = tile.hashes.split_last_chunk::<32>()?;
+    let place = u64::try_from(before.len() / 32).ok()?;
+    Some((tile.level, (tile.index << 8) + place, hash))
 }
 
 type Timed<T> = Result<Result<T, sqlx::Error>, tokio::time::error::Elapsed>;
