@@ -14,9 +14,10 @@ use formats::b64::B64;
 use formats::bundle::{
     CheckpointEnvelope, InclusionProof, KindVersion, LogId, TransparencyLogEntry,
 };
-use http::{HeaderValue, StatusCode, header};
+use http::{HeaderMap, HeaderValue, StatusCode, header};
 use service::error::Code;
 use tlog::{Integrated, Log, Submission};
+use tower_http::compression::CompressionLayer;
 
 /// What every handler has at hand.
 #[derive(Clone)]
@@ -55,6 +56,7 @@ fn reads() -> Router<Api> {
     Router::new()
         .route("/checkpoint", get(checkpoint))
         .route("/tile/{level}/{*path}", get(tile))
+        .layer(CompressionLayer::new().compress_when(reads::is_compressible))
 }
 
 /// `POST entries`: verify, append, answer with a proof at a published checkpoint.
@@ -138,15 +140,16 @@ fn wire_int(value: u64) -> Result<i64, ApiError> {
     i64::try_from(value).map_err(|error| ApiError::internal("failed to integrate entry", &error))
 }
 
-async fn checkpoint(State(api): State<Api>) -> Response {
-    reads::checkpoint(&api.log)
+async fn checkpoint(State(api): State<Api>, asked: HeaderMap) -> Response {
+    reads::checkpoint(&api.log, &asked)
 }
 
 async fn tile(
     State(api): State<Api>,
     Path((level, path)): Path<(String, String)>,
+    asked: HeaderMap,
 ) -> Result<Response, ApiError> {
-    reads::tile(&api.log, &level, &path).await
+    reads::tile(&api.log, &level, &path, &asked).await
 }
 
 /// grpc-gateway: an unknown verb is an unimplemented call, hence 501.

@@ -1,11 +1,13 @@
 //! `/checkpoint` and `/tile/…`, at the root and under `/api/v2`.
 
 use crate::harness::*;
+use axum::body::Body;
 use bytes::Bytes;
 use http::StatusCode;
 use keys::Algorithm;
 use merkle::RightEdge;
 use merkle::tile::{self, TileId};
+use std::io::Read;
 use tlog::Submission;
 
 const PREFIXES: [&str; 2] = ["", "/api/v2"];
@@ -140,6 +142,60 @@ async fn the_checkpoint_is_text_that_is_not_cached() {
     assert_eq!(answer.header("content-type"), "text/plain; charset=utf-8");
     assert_eq!(answer.header("cache-control"), "no-cache");
     assert!(answer.body.starts_with(format!("{HOST}\n1\n").as_bytes()));
+}
+
+/// A read with one more header.
+async fn read_with(server: &Server, path: &str, name: &str, value: &str) -> Answer {
+    let request = http::Request::get(format!("/{path}")).header(name, value);
+    server.call(request.body(Body::empty()).unwrap()).await
+}
+
+#[tokio::test]
+async fn who_has_a_file_is_told_so_instead_of_sent_it_again() {
+    let server = filled(300).await;
+    for path in [
+        "checkpoint",
+        "tile/0/000",
+        "tile/0/001.p/44",
+        "tile/entries/000",
+    ] {
+        let first = read(&server, path).await;
+        let tag = first.header("etag");
+        assert!(tag.starts_with("W/\"") && tag.len() == 20, "{path}: {tag}");
+        let again = read_with(&server, path, "if-none-match", tag).await;
+        assert_eq!(again.status, StatusCode::NOT_MODIFIED, "{path}");
+        assert_eq!(again.body.len(), 0);
+        for header in ["etag", "cache-control"] {
+            assert_eq!(again.header(header), first.header(header), "{path}");
+        }
+        let other = read_with(&server, path, "if-none-match", "W/\"0123456789abcdef\"").await;
+        assert_eq!((other.status, &other.body), (StatusCode::OK, &first.body));
+    }
+    let tags = ["tile/0/000", "tile/0/001.p/44", "tile/0/000.p/44"];
+    let mut seen = std::collections::HashSet::new();
+    for path in tags {
+        assert!(seen.insert(read(&server, path).await.header("etag").to_owned()));
+    }
+}
+
+#[tokio::test]
+async fn bundles_are_compressed_for_who_takes_gzip_and_hashes_never() {
+    let server = filled(256).await;
+    let plain = read(&server, "tile/entries/000").await;
+    assert_eq!(plain.header("content-encoding"), "");
+    let packed = read_with(&server, "tile/entries/000", "accept-encoding", "gzip").await;
+    assert_eq!(packed.header("content-encoding"), "gzip");
+    assert_eq!(packed.header("vary"), "accept-encoding");
+    assert!(packed.body.len() < plain.body.len() / 2);
+    let mut unpacked = Vec::new();
+    flate2::read::GzDecoder::new(&packed.body[..])
+        .read_to_end(&mut unpacked)
+        .unwrap();
+    assert_eq!(unpacked, plain.body);
+    for path in ["tile/0/000", "checkpoint"] {
+        let answer = read_with(&server, path, "accept-encoding", "gzip").await;
+        assert_eq!(answer.header("content-encoding"), "", "{path}");
+    }
 }
 
 #[tokio::test]
