@@ -52,6 +52,11 @@ impl Follower {
         }
     }
 
+    /// Tells of every newer view.
+    pub(crate) fn subscribe(&self) -> watch::Receiver<Arc<View>> {
+        self.newest.subscribe()
+    }
+
     /// The newest view, without waiting.
     pub(crate) fn view(&self) -> Arc<View> {
         self.newest.borrow().clone()

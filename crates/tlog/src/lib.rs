@@ -5,7 +5,7 @@
 //!
 //! - `log`: the handle; `sequencer`: the one task that appends; `reader`: everything else;
 //! - `edge`: the right edge in memory, loaded at start; `follow`: what other processes commit; `cache`: full tiles;
-//! - `keys`: deduplication and lookup;
+//! - `keys`: deduplication and lookup; `shown`: what witnesses have cosigned;
 //! - `batch`: the row of a batch; [`store`]: the narrow boundary to PostgreSQL, SQLite and memory;
 //! - [`guard`]: the newest signed head outside the store, against restored backups;
 //! - [`fsck`]: the stored bytes recomputed by a second implementation.
@@ -20,12 +20,14 @@ mod keys;
 mod log;
 mod reader;
 mod sequencer;
+mod shown;
 pub mod store;
 
 pub use batch::{BatchError, MAX_BATCH_ENTRIES};
 pub use guard::{FileGuard, Guard, GuardError, NoGuard};
 pub use log::Log;
 pub use reader::{MAX_READ_BYTES, MAX_READ_ENTRIES};
+pub use shown::{Tree, Witnesses};
 pub use store::{Store, StoreError};
 
 use bytes::Bytes;
@@ -161,6 +163,12 @@ pub enum OpenError {
         /// The store has that many entries or more, and another root for them.
         other_root: bool,
     },
+    /// The witnesses did not cosign the newest head.
+    #[error(
+        "log {0}: its witnesses have not cosigned the newest head, and without their quorum nothing is shown; \
+         see the log for what each of them answered"
+    )]
+    NotCosigned(String),
     /// The guard could not be read or written.
     #[error(transparent)]
     Guard(#[from] GuardError),

@@ -6,6 +6,7 @@ use crate::guard::{self, Guard, NoGuard};
 use crate::keys::Keys;
 use crate::reader::Reader;
 use crate::sequencer::{Pending, Placed, Sequencer};
+use crate::shown::{Shown, Witnesses};
 use crate::store::{CommitError, KeyKind, Store, StoreError};
 use crate::{
     AppendError, Entry, HeadSigner, Integrated, Limits, OpenError, ReadError, Submission, TreeHead,
@@ -31,6 +32,7 @@ struct Inner {
     max_entry: usize,
     queue: mpsc::Sender<Pending>,
     follower: Arc<Follower>,
+    shown: Shown,
     closing: watch::Sender<bool>,
     finished: watch::Receiver<()>,
 }
@@ -68,6 +70,24 @@ impl Log {
         create: bool,
         guard: Arc<dyn Guard>,
     ) -> Result<Self, OpenError> {
+        Self::open_witnessed(store, name, signer, clock, limits, create, guard, None).await
+    }
+
+    /// Opens a log as [`Log::open_guarded`] does, and shows no head before its witnesses cosigned it; see [`Witnesses`].
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "each is one thing the log stands on"
+    )]
+    pub async fn open_witnessed(
+        store: Arc<dyn Store>,
+        name: &str,
+        signer: Arc<dyn HeadSigner>,
+        clock: Clock,
+        limits: Limits,
+        create: bool,
+        guard: Arc<dyn Guard>,
+        witnesses: Option<Arc<dyn Witnesses>>,
+    ) -> Result<Self, OpenError> {
         let head = match store.head(name).await? {
             Some(head) => head,
             None if create => {
@@ -83,18 +103,22 @@ impl Log {
         guard.record(name, &view.head).await?;
         let keys = Keys::new(limits.key_tail);
         keys.load(&*store, name, view.head.size).await?;
-        let follower = Follower::new(Arc::new(reader), keys, guard, view);
-        Ok(Self::start(follower, signer, clock, limits))
+        let follower = Arc::new(Follower::new(Arc::new(reader), keys, guard, view));
+        let shown = match witnesses {
+            Some(witnesses) => Shown::cosigned(follower.clone(), witnesses).await?,
+            None => Shown::Committed(follower.clone()),
+        };
+        Ok(Self::start(follower, shown, signer, clock, limits))
     }
 
     fn start(
-        follower: Follower,
+        follower: Arc<Follower>,
+        shown: Shown,
         signer: Arc<dyn HeadSigner>,
         clock: Clock,
         limits: Limits,
     ) -> Self {
         let max_entry = limits.max_entry;
-        let follower = Arc::new(follower);
         let reader = follower.reader().clone();
         follower.keep_runs();
         if reader.store().is_shared() {
@@ -123,6 +147,7 @@ impl Log {
                 max_entry,
                 queue,
                 follower,
+                shown,
                 closing,
                 finished,
             }),
@@ -165,7 +190,12 @@ impl Log {
             since: Instant::now(),
             lost: 0,
         });
-        let placed = placed.await.map_err(|_| AppendError::Closed)??;
+        let mut placed = placed.await.map_err(|_| AppendError::Closed)??;
+        placed.view = self
+            .inner
+            .shown
+            .with_entry(placed.index, placed.view)
+            .await?;
         // Proved here and not in the sequencer, which goes on with the next batch.
         let read_back = |error: ReadError| {
             AppendError::Unavailable(format!(
@@ -220,7 +250,8 @@ impl Log {
         })
     }
 
-    /// The newest committed head, without waiting. What other processes committed shows within a quarter second.
+    /// The newest head that is shown, without waiting: the committed one, with witnesses the one that they cosigned.
+    /// What other processes committed shows within a quarter second.
     pub fn head(&self) -> Arc<TreeHead> {
         self.view().head.clone()
     }
@@ -337,7 +368,8 @@ impl Log {
         if !miss {
             return answer;
         }
-        let newer = self.inner.follower.refresh_for_read().await?;
+        self.inner.follower.refresh_for_read().await?;
+        let newer = self.view();
         match newer.head.size > size {
             true => read(newer).await,
             false => answer,
@@ -345,7 +377,7 @@ impl Log {
     }
 
     fn view(&self) -> Arc<View> {
-        self.inner.follower.view()
+        self.inner.shown.view()
     }
 }
 

@@ -18,6 +18,7 @@ mod reading;
 mod restart;
 mod runs;
 mod sqlite_file;
+mod witnessed;
 mod writers;
 
 /// Stamps tests that take a [`fixture::Fixture`] over the stores.
