@@ -32,3 +32,7 @@ pub const MAX_CLOCK_STEP: u64 = 60;
 
 /// Logs that one witness knows. A network of public logs has some dozens.
 pub const MAX_LOGS: usize = 4096;
+
+/// Witnesses that one log asks. C2SP signed-note promises that verifiers take 16 lines, sigstore-java takes
+/// 20: with one or two lines of the log's own the cosigned checkpoint is still read everywhere.
+pub const MAX_WITNESSES: usize = 16;

@@ -1,7 +1,7 @@
 //! Settings of a [`super::Cosigner`], and what can be wrong with them.
 
 use super::peer::{Peer, Transport};
-use crate::limits::{DEFAULT_TIMEOUT, MAX_TIMEOUT};
+use crate::limits::{DEFAULT_TIMEOUT, MAX_TIMEOUT, MAX_WITNESSES};
 use crate::trusted::{TrustedKey, TrustedKeyError};
 use clock::Clock;
 use note::policy::{Policy, Witness};
@@ -66,6 +66,14 @@ pub enum ConfigError {
     /// Nobody could ever satisfy the policy.
     #[error("the quorum needs witnesses that have no URL in the policy: add the URLs")]
     QuorumOutOfReach,
+    /// More cosignatures than clients read.
+    #[error(
+        "{have} witnesses with a URL are too many: clients read checkpoints with {MAX_WITNESSES} cosignatures"
+    )]
+    TooManyWitnesses {
+        /// Witnesses of the policy that have a URL.
+        have: usize,
+    },
     /// No time, or too much.
     #[error("the time for a witness must be more than 0 and at most {} s", MAX_TIMEOUT.as_secs())]
     Timeout,
@@ -86,6 +94,10 @@ pub(super) fn peers(config: &CosignerConfig, clock: &Clock) -> Result<Vec<Peer>,
     let has_url = |index: usize| witnesses.get(index).is_some_and(|one| one.url.is_some());
     if !config.policy.is_met(has_url) {
         return Err(ConfigError::QuorumOutOfReach);
+    }
+    let have = witnesses.iter().filter(|one| one.url.is_some()).count();
+    if have > MAX_WITNESSES {
+        return Err(ConfigError::TooManyWitnesses { have });
     }
     let mut transport = Transport::default();
     let mut peers = Vec::new();

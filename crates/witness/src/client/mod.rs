@@ -54,7 +54,9 @@ struct Inner {
 /// What a round brought.
 #[derive(Clone, Debug)]
 pub struct Cosigned {
-    /// Lines to append below the log's own, in the policy's order; each is verified.
+    /// The checkpoint as it was given, with `lines` below its own.
+    pub checkpoint: String,
+    /// The cosignatures, in the policy's order; each is verified.
     pub lines: Vec<SignatureLine>,
     /// Whether they are enough for the policy.
     pub quorum_met: bool,
@@ -108,7 +110,7 @@ impl Cosigner {
     /// Safe to call again for the same checkpoint, and to drop: nothing is written anywhere but at the witnesses.
     ///
     /// # Errors
-    /// When `checkpoint` is no signed checkpoint. A witness's failure is an [`Outcome`], not an error.
+    /// When `checkpoint` is no signed checkpoint, or full of lines. A witness's failure is an [`Outcome`], not an error.
     pub async fn cosign(
         &self,
         checkpoint: &[u8],
@@ -127,7 +129,7 @@ impl Cosigner {
         while let Ok((place, answer)) = answers.try_recv() {
             collected.put(place, answer);
         }
-        Ok(self.conclude(collected))
+        self.conclude(&round, collected)
     }
 
     fn ask_all(&self, round: &Arc<Round>) -> mpsc::Receiver<(usize, Answer)> {
@@ -159,7 +161,7 @@ impl Cosigner {
         self.inner.policy.is_met(cosigned)
     }
 
-    fn conclude(&self, collected: Collected) -> Cosigned {
+    fn conclude(&self, round: &Round, collected: Collected) -> Result<Cosigned, NoteError> {
         let quorum_met = self.is_met(&collected);
         let mut lines = Vec::new();
         let mut witnesses = Vec::new();
@@ -171,12 +173,15 @@ impl Cosigner {
             });
         }
         self.inner.metrics.round(quorum_met);
-        Cosigned {
+        let mut note = round.note.clone();
+        note.append(lines.iter().cloned())?;
+        Ok(Cosigned {
+            checkpoint: note.to_string(),
             lines,
             quorum_met,
             may_publish: quorum_met || self.inner.mode == FailureMode::Open,
             witnesses,
-        }
+        })
     }
 }
 

@@ -2,12 +2,12 @@
 
 use crate::fixture::{NOW, TestLog, cosigner, policy, serve, witnesses};
 use async_trait::async_trait;
-use keys::Algorithm;
+use keys::{Algorithm, Purpose, Signer};
 use merkle::Hash;
-use note::SignedNote;
 use prometheus::{Encoder, Registry, TextEncoder};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+use witness::server::verifier_key;
 use witness::{
     ConfigError, Consistency, Cosigned, Cosigner, CosignerConfig, FailureMode, Outcome,
     ProofUnavailable,
@@ -46,11 +46,14 @@ async fn a_growing_log_collects_every_witness_in_the_order_of_the_policy() {
             outcomes(&cosigned),
             vec![Outcome::Cosigned { time: NOW }; 3]
         );
-        // What the caller does with it: a note that the policy accepts.
-        let mut note = SignedNote::parse(&log.checkpoint(size).await).unwrap();
-        note.append(cosigned.lines).unwrap();
-        assert_eq!(note.signatures().len(), 4);
-        assert_eq!(note.signatures()[0].name, log.origin);
+        // What the caller publishes: the log's line first.
+        let lines: String = cosigned
+            .lines
+            .iter()
+            .map(|line| format!("{line}\n"))
+            .collect();
+        let checkpoint = log.checkpoint(size).await;
+        assert_eq!(cosigned.checkpoint, format!("{checkpoint}{lines}"));
     }
 }
 
@@ -213,6 +216,18 @@ async fn settings_that_cannot_work_are_refused() {
     assert!(matches!(
         new(&url("https://w.example"), 31),
         Err(ConfigError::Timeout)
+    ));
+    let many: String = (0..17_u8)
+        .map(|byte| {
+            let signer = Signer::in_memory(Purpose::Witness, Algorithm::Ed25519).unwrap();
+            let vkey = verifier_key("w.example", &signer).unwrap();
+            format!("witness w{byte} {vkey} https://w.example\n")
+        })
+        .collect();
+    let error = new(&format!("{many}quorum none\n"), 1);
+    assert!(matches!(
+        error,
+        Err(ConfigError::TooManyWitnesses { have: 17 })
     ));
     let unreachable = format!("witness w {vkey}\nquorum w\n");
     let error = new(&unreachable, 1);
