@@ -88,7 +88,7 @@ impl ObjectStore for Flaky {
             return Err(broken());
         }
         if self.slow.load(Ordering::SeqCst) {
-            tokio::time::sleep(Duration::from_millis(100)).await;
+            tokio::time::sleep(Duration::from_millis(1000)).await;
         }
         let put = self.inner.put_opts(location, payload, options).await?;
         match number == self.at {

@@ -1,10 +1,12 @@
 //! The task: it follows, coalesces, survives a target that is down, and has the last word at a stop.
 
-use crate::fixture::{grow, log_of, memory};
+use crate::fixture::{grow, log_of, memory, publish};
 use crate::flaky::Flaky;
+use object_store::ObjectStore;
+use object_store::local::LocalFileSystem;
 use object_store::memory::InMemory;
 use prometheus::Registry;
-use publish::{Metrics, Options, PublishError, Publisher, Target, check_tree};
+use publish::{Metrics, Options, PublishError, Publisher, Target, check_tree, publish_once};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -186,4 +188,56 @@ async fn two_processes_may_publish_one_log() {
     }
     first.stop().await;
     second.stop().await;
+}
+
+/// A process that publishes slowly, and another one that is done with a larger tree meanwhile.
+async fn the_slower_one_gives_way(
+    store: Arc<dyn ObjectStore>,
+    target: Target,
+    before: Option<u64>,
+) {
+    let log = log_of(before.unwrap_or(0)).await;
+    if before.is_some() {
+        publish(&log, &target).await;
+    }
+    grow(&log, 300).await;
+    let flaky = Flaky::sound(store);
+    flaky.slow.store(true, Ordering::SeqCst);
+    let slow = Target::over(flaky.clone(), "slow").without_headers();
+    let options = Options::default();
+    let slower = publish_once(&log, &slow, &options, |_| ());
+    let faster = async {
+        while flaky.puts.load(Ordering::SeqCst) == 0 {
+            sleep(Duration::from_millis(1)).await;
+        }
+        grow(&log, 600).await;
+        publish(&log, &target).await;
+    };
+    let (outcome, ()) = tokio::join!(slower, faster);
+    let target_name = "slow".to_owned();
+    assert_eq!(
+        outcome,
+        Err(PublishError::Overtaken {
+            target: target_name
+        })
+    );
+    assert_eq!(check_tree(&target).await.unwrap().size, 600);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_checkpoint_never_goes_back() {
+    for before in [None, Some(10)] {
+        let (target, store) = memory();
+        the_slower_one_gives_way(store, target, before).await;
+    }
+}
+
+#[tokio::test]
+async fn a_checkpoint_never_goes_back_in_a_folder() {
+    for before in [None, Some(10)] {
+        let folder = tempfile::tempdir().unwrap();
+        let target = publish::target(folder.path().to_str().unwrap()).unwrap();
+        let store = Arc::new(LocalFileSystem::new_with_prefix(folder.path()).unwrap());
+        the_slower_one_gives_way(store, target, before).await;
+    }
 }
