@@ -121,24 +121,32 @@ impl Site {
 struct Serving {
     child: Child,
     url: String,
+    metrics: String,
 }
 
 impl Serving {
     fn start(command: &mut Command) -> Self {
         let mut child = command.spawn().unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        let mut url = None;
+        let (mut url, mut metrics) = (None, None);
         loop {
             let line = lines.next().expect("it ended before `ready`").unwrap();
             if let Some(found) = line.strip_prefix("witness on ") {
                 url = Some(found.to_owned());
             }
+            if let Some(found) = line.strip_prefix("metrics on ") {
+                metrics = Some(found.to_owned());
+            }
             if line == "ready" {
                 break;
             }
         }
-        let url = url.unwrap();
-        Self { child, url }
+        let (url, metrics) = (url.unwrap(), metrics.unwrap());
+        Self {
+            child,
+            url,
+            metrics,
+        }
     }
 
     fn stop(mut self) {
@@ -224,6 +232,9 @@ async fn a_witness_is_made_once_and_remembers_over_a_restart() {
     );
     let want = format!("{first}{}\n", cosigned.lines[0]);
     assert_eq!(serving.get(&path).await, (200, want));
+    let (_, metrics) = serving.get(&serving.metrics).await;
+    let counted = r#"witness_add_checkpoint_seconds_count{code="200"} 1"#;
+    assert!(metrics.contains(counted), "{metrics}");
     serving.stop();
     assert_eq!(files(&site.path("state")), ["witness.db", "witness.pem"]);
 

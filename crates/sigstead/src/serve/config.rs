@@ -105,7 +105,7 @@ fn witness(
 }
 
 const ADDRESS: &str = "write an address and a port, e.g. \"127.0.0.1:8081\"";
-const LOGS: &str = "write logs = [ { vkey = \"…\" } ], with the verifier key of each log";
+const LOGS: &str = "write [[witness.logs]] and vkey = \"…\", the verifier key, for each log";
 const VKEY: &str = "ask the log's operator for its verifier key, NAME+HEX+BASE64";
 
 fn address(value: &Value<'_>, problems: &mut Problems<'_>) -> Option<SocketAddr> {

@@ -34,10 +34,12 @@ witness.toml (paths start at its folder; GET /healthz, /readyz on each role's ad
   database = "witness.db"                # made by init; never restore an old copy
   listen = "127.0.0.1:8081"
   prefix = ""                            # optional: path of the API, e.g. "/w1"
-  logs = [                               # origin: when it is not the key's name
-    { vkey = "example.com/behind-the-sofa+13e30ba2+ASmsuuFBvMrwsi4alNNNC8c2HlJtC/4SyJeUvJMilm3X" },
-    { vkey = "example.com/foo+530d903a+AekyeRrm56hApGFkyQR4ZCbV54Id2LKaANYcrnKv3U2k", origin = "example.com/foo - 1" },
-  ]
+
+  [[witness.logs]]
+  vkey = "example.com/behind-the-sofa+13e30ba2+ASmsuuFBvMrwsi4alNNNC8c2HlJtC/4SyJeUvJMilm3X"
+  [[witness.logs]]
+  vkey = "example.com/foo+530d903a+AekyeRrm56hApGFkyQR4ZCbV54Id2LKaANYcrnKv3U2k"
+  origin = "example.com/foo - 1"         # only when it is not the key's name
 "#;
 
 /// `sigstead init`: makes a role's state and prints what others need to know of it.
@@ -88,11 +90,12 @@ async fn serve(args: ServeArgs, mut config: Config) -> Result<()> {
     // 3. Serve, and say so.
     let (trigger, shutdown) = shutdown::pair();
     tokio::spawn(trigger.on_signals()?);
+    let mut screen = String::new();
     if let Some(listener) = admin {
+        screen += &format!("metrics on http://{}/metrics\n", listener.local_addr()?);
         let router = health::metrics_router(registry);
         tokio::spawn(listen::serve(listener, router, shutdown.clone()));
     }
-    let mut screen = String::new();
     let mut serving = Vec::new();
     for (service, listener) in bound {
         screen += &service.screen(listener.local_addr()?);
