@@ -1,11 +1,12 @@
 //! A folder of key files.
 //!
 //! One file a purpose, PKCS#8 PEM, mode 0600, in a folder of mode 0700. A key file is written once and
-//! never replaced: a lost race or a second start finds the first key and uses it.
+//! never replaced: a lost race or a second start finds the first key and uses it. A single key may
+//! have a file of any name instead ([`KeyFolder::of_file`]), in a folder that only its owner writes to.
 
 use crate::software::SoftwareKey;
 use crate::{Algorithm, KeyError, Purpose, Signer};
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, ErrorKind, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
@@ -19,11 +20,15 @@ const FOLDER_MODE: u32 = 0o700;
 const FILE_MODE: u32 = 0o600;
 /// Any permission of group and others.
 const OTHERS: u32 = 0o077;
+/// Group and others may write: into a folder, put another key in the place of this one.
+const OTHERS_WRITE: u32 = 0o022;
 
-/// A folder of key files, `<purpose>.pem`.
+/// A folder of key files, `<purpose>.pem`, or one key file of any name.
 #[derive(Debug)]
 pub struct KeyFolder {
     path: PathBuf,
+    /// The name of the one key file; `None` when every purpose has its own.
+    file: Option<OsString>,
 }
 
 impl KeyFolder {
@@ -39,12 +44,42 @@ impl KeyFolder {
             Err(error) if error.kind() == ErrorKind::NotFound => {}
             Err(error) => return Err(cannot("read", &path, error)),
         }
-        Ok(Self { path })
+        Ok(Self { path, file: None })
+    }
+
+    /// Takes one key file into use, for a single purpose. It may be missing, and so may its folder, which
+    /// [`Self::load_or_create`] creates. Others may read in the folder (the file itself is private), not
+    /// write to it.
+    ///
+    /// # Errors
+    /// When the path has no file name, or others can write to its folder.
+    pub fn of_file(path: impl AsRef<Path>) -> Result<Self, KeyError> {
+        let path = path.as_ref();
+        let file = path.file_name().ok_or_else(|| KeyError::NotAFile {
+            path: path.to_owned(),
+        })?;
+        let folder = match path.parent() {
+            Some(parent) if !parent.as_os_str().is_empty() => parent,
+            _ => Path::new("."),
+        };
+        let this = Self {
+            path: folder.to_owned(),
+            file: Some(file.to_owned()),
+        };
+        match fs::metadata(folder) {
+            Ok(found) => this.check_folder(found.permissions().mode())?,
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
+            Err(error) => return Err(cannot("read", folder, error)),
+        }
+        Ok(this)
     }
 
     /// The path of a key file, existing or not.
     pub fn path_of(&self, purpose: Purpose) -> PathBuf {
-        self.path.join(format!("{}.pem", purpose.name()))
+        match &self.file {
+            Some(name) => self.path.join(name),
+            None => self.path.join(format!("{}.pem", purpose.name())),
+        }
     }
 
     /// Whether there is something under the name of this key, readable or not.
@@ -133,11 +168,23 @@ impl KeyFolder {
         made.map_err(|error| cannot("create the folder", &self.path, error))?;
         // It may have been made with another mode since `open`.
         let found = fs::metadata(&self.path).map_err(|error| cannot("read", &self.path, error))?;
-        check_mode(&self.path, found.permissions().mode(), FOLDER_MODE)?;
+        self.check_folder(found.permissions().mode())?;
         if let Some(parent) = self.path.parent().filter(|p| !p.as_os_str().is_empty()) {
             sync_folder(parent)?;
         }
         Ok(())
+    }
+
+    fn check_folder(&self, mode: u32) -> Result<(), KeyError> {
+        match self.file {
+            Some(_) if mode & OTHERS_WRITE == 0 => Ok(()),
+            Some(_) => Err(KeyError::LaxMode {
+                path: self.path.clone(),
+                mode: mode & 0o7777,
+                cure: mode & 0o777 & !OTHERS_WRITE,
+            }),
+            None => check_mode(&self.path, mode, FOLDER_MODE),
+        }
     }
 
     /// Writes a key file whole or not at all. False when the name is taken already.
@@ -315,6 +362,32 @@ mod tests {
             first.public_key(),
             folder.load(Purpose::CtLog).unwrap().public_key()
         );
+    }
+
+    #[test]
+    fn a_single_key_file_has_any_name_and_a_folder_that_others_may_read() {
+        let root = tempfile::tempdir().unwrap();
+        set_mode(root.path(), 0o755);
+        let path = root.path().join("w1.key.pem");
+        let file = KeyFolder::of_file(&path).unwrap();
+        let (signer, created) = file
+            .load_or_create(Purpose::Witness, Algorithm::Ed25519)
+            .unwrap();
+        assert!(created);
+        assert_eq!(mode(&path), 0o600);
+        let again = KeyFolder::of_file(&path)
+            .unwrap()
+            .load(Purpose::Witness)
+            .unwrap();
+        assert_eq!(again.public_key(), signer.public_key());
+    }
+
+    #[test]
+    fn a_key_file_in_a_folder_that_others_write_to_is_refused_with_the_cure() {
+        let root = tempfile::tempdir().unwrap();
+        set_mode(root.path(), 0o775);
+        let error = KeyFolder::of_file(root.path().join("w1.pem")).unwrap_err();
+        assert!(error.to_string().contains("chmod 755"), "{error}");
     }
 
     #[test]

@@ -23,11 +23,13 @@ pub enum Purpose {
     Tsa,
     /// Identity tokens of the development issuer.
     DevIssuer,
+    /// Cosignatures of a witness on other logs' checkpoints.
+    Witness,
 }
 
 impl Purpose {
     /// Every purpose, in the order of the chains they belong to.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::RootCa,
         Self::IssuingCa,
         Self::CtLog,
@@ -37,6 +39,7 @@ impl Purpose {
         Self::TsaIntermediate,
         Self::Tsa,
         Self::DevIssuer,
+        Self::Witness,
     ];
 
     /// The name in files, logs and errors: lower case with hyphens.
@@ -51,6 +54,7 @@ impl Purpose {
             Self::TsaIntermediate => "tsa-intermediate",
             Self::Tsa => "tsa",
             Self::DevIssuer => "dev-issuer",
+            Self::Witness => "witness",
         }
     }
 
@@ -72,7 +76,7 @@ impl fmt::Display for Purpose {
 /// Which key to generate.
 ///
 /// Clients narrow the choice (spec/clients.md 0.7, spec/fulcio.md 4.2): Rekor v1 and CT log P-256,
-/// Rekor v2 Ed25519 or P-256, CAs and the timestamp authority P-256 or P-384.
+/// Rekor v2 Ed25519 or P-256, CAs and the timestamp authority P-256 or P-384, witnesses Ed25519.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Algorithm {
     /// ECDSA on P-256 with SHA-256.

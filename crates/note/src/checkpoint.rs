@@ -77,7 +77,11 @@ impl Checkpoint {
     }
 }
 
-fn parse_size(line: &str) -> Result<u64, NoteError> {
+/// Parses a tree size as C2SP writes it everywhere: decimal, no sign, no leading zeros.
+///
+/// # Errors
+/// When it has another form or is 2^64 or more.
+pub fn parse_size(line: &str) -> Result<u64, NoteError> {
     let plain = line.bytes().all(|byte| byte.is_ascii_digit());
     let canonical = line == "0" || !line.starts_with('0');
     if !(plain && canonical) {

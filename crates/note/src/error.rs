@@ -2,7 +2,7 @@
 
 use crate::limits::{
     MAX_EXTENSIONS, MAX_NAME_BYTES, MAX_NOTE_BYTES, MAX_SIGNATURE_BYTES, MAX_SIGNATURES,
-    MAX_TEXT_BYTES,
+    MAX_TEXT_BYTES, MAX_VKEY_BYTES,
 };
 
 /// Why a note, a checkpoint or a name was refused. Lines are counted from 1: signature lines from
@@ -120,4 +120,53 @@ pub enum NoteError {
     /// More extension lines than a reader takes.
     #[error("the checkpoint has more than {MAX_EXTENSIONS} extension lines")]
     TooManyExtensions,
+    /// A cosignature is not a time and an Ed25519 signature.
+    #[error("the cosignature has {have} bytes, an Ed25519 one with its time has 72")]
+    CosignatureLength {
+        /// Bytes given.
+        have: usize,
+    },
+    /// A cosignature's time is out of range.
+    #[error("the time {time} of the cosignature is above 2^63 - 1")]
+    CosignatureTime {
+        /// Seconds since the Unix epoch.
+        time: u64,
+    },
+    /// A verifier key is too long.
+    #[error("the verifier key has {have} bytes, the limit is {MAX_VKEY_BYTES}")]
+    VkeyTooLong {
+        /// Bytes given.
+        have: usize,
+    },
+    /// Not a verifier key at all.
+    #[error(
+        "a verifier key is a name, 8 hexadecimal digits and standard base64, joined by `+`; copy it whole"
+    )]
+    VkeyForm,
+    /// A type of key that is not supported here.
+    #[error(
+        "the verifier key has type 0x{byte:02x}; supported are 0x01 (Ed25519), 0x02 (ECDSA) and 0x04 (Ed25519 cosignatures)"
+    )]
+    VkeyType {
+        /// The type's byte.
+        byte: u8,
+    },
+    /// The key has not the length of its type.
+    #[error("the verifier key holds {have} bytes of key, which its type never has")]
+    VkeyLength {
+        /// Bytes given.
+        have: usize,
+    },
+    /// Name and key do not give the hint in the middle.
+    #[error(
+        "the verifier key says {:08x}, its name and key give {:08x}: one of them was changed",
+        u32::from_be_bytes(*have),
+        u32::from_be_bytes(*want)
+    )]
+    VkeyHint {
+        /// Hint in the text.
+        have: [u8; 4],
+        /// Hint of name and key.
+        want: [u8; 4],
+    },
 }

@@ -12,8 +12,9 @@ pub type KeyId = [u8; 32];
 pub type Hint = [u8; 4];
 
 // C2SP signed-note, signature types.
-const ED25519: u8 = 0x01;
-const COSIGNATURE_ED25519: u8 = 0x04;
+pub(crate) const ED25519: u8 = 0x01;
+pub(crate) const ECDSA: u8 = 0x02;
+pub(crate) const COSIGNATURE_ED25519: u8 = 0x04;
 const RFC6962: u8 = 0x05;
 const VENDOR: u8 = 0xff;
 
@@ -54,7 +55,7 @@ pub fn hint(id: &KeyId) -> Hint {
     [id[0], id[1], id[2], id[3]]
 }
 
-fn named(name: &str, kind: u8, parts: &[&[u8]]) -> KeyId {
+pub(crate) fn named(name: &str, kind: u8, parts: &[&[u8]]) -> KeyId {
     let mut hasher = Sha256::new();
     hasher.update(name);
     hasher.update([b'\n', kind]);

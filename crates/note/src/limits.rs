@@ -19,3 +19,19 @@ pub const MAX_NAME_BYTES: usize = 512;
 
 /// Extension lines of a checkpoint. C2SP tlog-checkpoint discourages them; Rekor v1 writes one.
 pub const MAX_EXTENSIONS: usize = 64;
+
+/// Bytes of a public key in a verifier key: a P-521 SubjectPublicKeyInfo has 158.
+pub const MAX_KEY_BYTES: usize = 256;
+
+/// Bytes of a verifier key's text: a full name, the hint, and [`MAX_KEY_BYTES`] in base64.
+pub const MAX_VKEY_BYTES: usize = 1024;
+
+/// Bytes of a policy file. 32 logs and 32 witnesses with full names and URLs take about 100 KiB.
+pub const MAX_POLICY_BYTES: usize = 256 * 1024;
+
+/// Lines of a policy file, comments included.
+pub const MAX_POLICY_LINES: usize = 4096;
+
+/// Logs of a policy, and witnesses, and groups. C2SP tlog-policy asks for at least 32 of each. Groups
+/// may nest as deep as there are groups: they are evaluated in their order, without recursion.
+pub const MAX_POLICY_ITEMS: usize = 256;

@@ -67,21 +67,9 @@ impl SignedNote {
         let blank = note.rfind("\n\n").ok_or(NoteError::BlankLine)?;
         let (text, lines) = (&note[..=blank], &note[blank + 2..]);
         check_text(text)?;
-        if lines.is_empty() {
-            return Err(NoteError::NoSignatures);
-        }
-        let lines = lines.strip_suffix('\n').ok_or(NoteError::SignaturesEnd)?;
-
-        let mut signatures = Vec::new();
-        for (line, number) in lines.split('\n').zip(1..) {
-            if number > MAX_SIGNATURES {
-                return Err(NoteError::TooManySignatures);
-            }
-            signatures.push(parse_line(line, number)?);
-        }
         Ok(Self {
             text: text.to_owned(),
-            signatures,
+            signatures: parse_lines(lines)?,
         })
     }
 
@@ -110,6 +98,24 @@ impl SignedNote {
             return Err(NoteError::NoteTooLong { have });
         }
         self.signatures.push(line);
+        Ok(())
+    }
+
+    /// Adds signature lines below the others, in their order: all of them, or none on an error.
+    ///
+    /// # Errors
+    /// As [`SignedNote::push`].
+    pub fn append(
+        &mut self,
+        lines: impl IntoIterator<Item = SignatureLine>,
+    ) -> Result<(), NoteError> {
+        let before = self.signatures.len();
+        for line in lines {
+            if let Err(error) = self.push(line) {
+                self.signatures.truncate(before);
+                return Err(error);
+            }
+        }
         Ok(())
     }
 
@@ -174,6 +180,33 @@ impl fmt::Display for SignatureLine {
         let blob = [&self.hint, self.signature.as_slice()].concat();
         write!(f, "{DASH}{} {}", self.name, STANDARD.encode(blob))
     }
+}
+
+/// Parses signature lines that stand alone, as a witness answers them: 1 to 64, each with its LF.
+///
+/// # Errors
+/// When a limit is broken or the form is not exactly that of a note's signature lines.
+pub fn parse_signature_lines(lines: &str) -> Result<Vec<SignatureLine>, NoteError> {
+    if lines.len() > MAX_NOTE_BYTES {
+        return Err(NoteError::NoteTooLong { have: lines.len() });
+    }
+    check_characters(lines)?;
+    parse_lines(lines)
+}
+
+fn parse_lines(lines: &str) -> Result<Vec<SignatureLine>, NoteError> {
+    if lines.is_empty() {
+        return Err(NoteError::NoSignatures);
+    }
+    let lines = lines.strip_suffix('\n').ok_or(NoteError::SignaturesEnd)?;
+    let mut signatures = Vec::new();
+    for (line, number) in lines.split('\n').zip(1..) {
+        if number > MAX_SIGNATURES {
+            return Err(NoteError::TooManySignatures);
+        }
+        signatures.push(parse_line(line, number)?);
+    }
+    Ok(signatures)
 }
 
 fn check_text(text: &str) -> Result<(), NoteError> {

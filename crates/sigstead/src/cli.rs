@@ -26,6 +26,14 @@ pub(crate) enum Command {
         after_help = "Example:\n  sigstead up --data-dir ./sigstead-data --listen 127.0.0.1:8080"
     )]
     Up(UpArgs),
+    /// Create what a role of `serve` needs: its key and its database, once
+    #[command(
+        after_help = "Example:\n  sigstead init witness --config witness.toml   (prints the verifier key; for the file see: sigstead serve --help)"
+    )]
+    Init(InitArgs),
+    /// Run roles from a configuration file; creates nothing (see `init`)
+    #[command(after_help = crate::serve::EXAMPLE)]
+    Serve(ServeArgs),
     /// Get an identity token from the development issuer of `up`
     #[command(
         after_help = "Examples:\n  sigstead token --email you@example.com\n  sigstead token --claims github-claims.json"
@@ -124,6 +132,33 @@ pub(crate) struct UpArgs {
 pub(crate) enum KeyType {
     EcdsaP256,
     EcdsaP384,
+}
+
+/// What `serve` can run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Role {
+    /// Cosigns checkpoints of logs that only grow (C2SP tlog-witness)
+    Witness,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct InitArgs {
+    /// Role to create the state of
+    #[arg(value_name = "ROLE")]
+    pub(crate) role: Role,
+    /// Configuration file
+    #[arg(long, value_name = "F")]
+    pub(crate) config: PathBuf,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct ServeArgs {
+    /// Configuration file; relative paths in it start at its folder
+    #[arg(long, value_name = "F")]
+    pub(crate) config: PathBuf,
+    /// Roles to run in this process
+    #[arg(value_name = "ROLE", required = true)]
+    pub(crate) roles: Vec<Role>,
 }
 
 #[derive(Args, Debug)]

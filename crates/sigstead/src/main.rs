@@ -5,6 +5,7 @@ mod commands;
 mod database;
 mod exit;
 mod instance;
+mod serve;
 mod trust_files;
 mod up;
 
@@ -19,6 +20,8 @@ fn main() -> ExitCode {
 fn run(cli: cli::Cli) -> Result<exit::Outcome, exit::Failure> {
     match cli.command {
         cli::Command::Up(args) => up::run(args),
+        cli::Command::Init(args) => serve::init(args),
+        cli::Command::Serve(args) => serve::run(args),
         cli::Command::Token(args) => commands::token::run(args),
         cli::Command::Sign(args) => commands::sign::run_sign(args),
         cli::Command::Attest(args) => commands::sign::run_attest(args),

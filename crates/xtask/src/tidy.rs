@@ -14,9 +14,10 @@ const PURE: [&str; 5] = [
     "sigstead-verifier",
 ];
 /// What brings a runtime, a network, a database or an environment.
-const EFFECTS: [&str; 9] = [
+const EFFECTS: [&str; 10] = [
     "tokio",
     "sqlx",
+    "object_store",
     "axum",
     "http",
     "hyper",

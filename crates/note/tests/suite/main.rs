@@ -1,4 +1,4 @@
-//! One test program: key IDs, notes, checkpoints, and what real logs published.
+//! One test program: key IDs, notes, checkpoints, cosignatures, policies, and what real logs published.
 
 #![allow(
     clippy::unwrap_used,
@@ -6,6 +6,9 @@
 )]
 
 mod checkpoint;
+mod cosignature;
 mod key_id;
+mod policy;
 mod published;
 mod signed;
+mod vkey;

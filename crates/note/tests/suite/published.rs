@@ -4,7 +4,7 @@ use std::fs;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use note::{Checkpoint, SignedNote, hint, key_id_ecdsa, key_id_ed25519};
+use note::{Checkpoint, Cosignature, SignedNote, hint, key_id_ecdsa, key_id_ed25519};
 use serde_json::Value;
 
 fn json(path: &std::path::Path) -> Option<Value> {
@@ -90,4 +90,52 @@ fn the_log_ids_of_the_public_trusted_root_follow_from_its_keys() {
         kinds.iter().any(|kind| kind.starts_with("PKIX_ECDSA")),
         "{kinds:?}"
     );
+}
+
+/// The cosigned checkpoints of the conformance suite: what their lines say, and when.
+#[test]
+fn the_published_cosignatures_have_their_times() {
+    let Some(folder) = testkit::vectors("conformance") else {
+        return;
+    };
+    let cases: [(&str, &[(&str, u64)]); 3] = [
+        (
+            "rekor2-checkpoint-cosigned",
+            &[("witness.example", 1_755_639_614)],
+        ),
+        (
+            "rekor2-checkpoint-two-sigs-cosigned",
+            &[("witness.example", 1_755_639_614)],
+        ),
+        (
+            "rekor2-checkpoint-multiple-cosigs",
+            &[
+                ("witness.example/w1", 1_755_640_554),
+                ("witness.example/w2", 1_755_640_554),
+            ],
+        ),
+    ];
+    for (case, want) in cases {
+        let bundle = json(&folder.join(case).join("bundle.sigstore.json")).unwrap();
+        let entry = &bundle["verificationMaterial"]["tlogEntries"][0];
+        let envelope = entry["inclusionProof"]["checkpoint"]["envelope"]
+            .as_str()
+            .unwrap();
+        let note = SignedNote::parse(envelope).unwrap();
+        let witnesses = note
+            .signatures()
+            .iter()
+            .filter(|line| line.name.starts_with("witness."));
+        let have: Vec<(&str, u64)> = witnesses
+            .map(|line| {
+                let cosignature = Cosignature::parse(&line.signature).unwrap();
+                assert_eq!(cosignature.to_bytes(), line.signature[..], "{case}");
+                (line.name.as_str(), cosignature.time)
+            })
+            .collect();
+        assert_eq!(have, want, "{case}");
+        // The log's own lines are no cosignatures.
+        let log = &note.signatures()[0];
+        assert!(Cosignature::parse(&log.signature).is_err(), "{case}");
+    }
 }

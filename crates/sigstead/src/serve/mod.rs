@@ -1,0 +1,167 @@
+//! `sigstead serve`: roles from a configuration file, on state that `sigstead init` made.
+
+mod config;
+mod service;
+mod table;
+mod witness;
+
+use crate::cli::{InitArgs, Role, ServeArgs};
+use crate::exit::{Failure, Outcome};
+use ::service::shutdown::Shutdown;
+use ::service::{health, listen, shutdown, telemetry};
+use anyhow::{Context, Result, anyhow};
+use clock::Clock;
+use config::{Config, WitnessConfig};
+use prometheus::Registry;
+use service::Service;
+use std::io::Write;
+use std::net::SocketAddr;
+use std::path::Path;
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+
+/// Shown below the help of `serve`.
+pub(crate) const EXAMPLE: &str = r#"Example:
+  sigstead init witness --config witness.toml
+  sigstead serve --config witness.toml witness
+
+witness.toml (paths start at its folder; GET /healthz, /readyz on each role's address):
+  admin_listen = "127.0.0.1:9090"        # optional: Prometheus metrics
+
+  [witness]
+  name = "witness.example.org/w1"        # stays with the key for ever
+  key = "witness.pem"                    # made by init, mode 0600
+  database = "witness.db"                # made by init; never restore an old copy
+  listen = "127.0.0.1:8081"
+  prefix = ""                            # optional: path of the API, e.g. "/w1"
+
+  [[witness.logs]]
+  vkey = "example.com/behind-the-sofa+13e30ba2+ASmsuuFBvMrwsi4alNNNC8c2HlJtC/4SyJeUvJMilm3X"
+  [[witness.logs]]
+  vkey = "example.com/foo+530d903a+AekyeRrm56hApGFkyQR4ZCbV54Id2LKaANYcrnKv3U2k"
+  origin = "example.com/foo - 1"         # only when it is not the key's name
+"#;
+
+/// `sigstead init`: makes a role's state and prints what others need to know of it.
+pub(crate) fn init(args: InitArgs) -> Result<Outcome, Failure> {
+    telemetry::init(telemetry::Form::Text, "warn");
+    let config = Config::load(&args.config).map_err(Failure::Usage)?;
+    match args.role {
+        Role::Witness => {
+            let settings = witness_section(config, &args.config).map_err(Failure::Usage)?;
+            let vkey = runtime()?.block_on(witness::init(&settings))?;
+            tell_key(&vkey.to_string(), &args.config)?;
+        }
+    }
+    Ok(Outcome::Success)
+}
+
+/// `sigstead serve`: runs roles until a signal.
+pub(crate) fn run(args: ServeArgs) -> Result<Outcome, Failure> {
+    telemetry::init(telemetry::Form::Text, "warn,sigstead=info,witness=info");
+    let config = Config::load(&args.config).map_err(Failure::Usage)?;
+    check_roles(&args.roles).map_err(Failure::Usage)?;
+    runtime()?.block_on(serve(args, config))?;
+    Ok(Outcome::Success)
+}
+
+async fn serve(args: ServeArgs, mut config: Config) -> Result<()> {
+    // 1. The roles, on what is there.
+    let (clock, registry) = (Clock::system(), Registry::new());
+    let mut services = Vec::new();
+    for role in &args.roles {
+        services.push(match role {
+            Role::Witness => {
+                let section = config.witness.take().ok_or_else(|| missing(&args.config))?;
+                witness::build(section, &args.config, &clock, &registry).await?
+            }
+        });
+    }
+    // 2. Their addresses: all of them before any answers.
+    let mut bound = Vec::new();
+    for service in services {
+        let listener = bind(service.listen, service.role).await?;
+        bound.push((service, listener));
+    }
+    let admin = match config.admin_listen {
+        Some(address) => Some(bind(address, "admin_listen").await?),
+        None => None,
+    };
+    // 3. Serve, and say so.
+    let (trigger, shutdown) = shutdown::pair();
+    tokio::spawn(trigger.on_signals()?);
+    let mut screen = String::new();
+    if let Some(listener) = admin {
+        screen += &format!("metrics on http://{}/metrics\n", listener.local_addr()?);
+        let router = health::metrics_router(registry);
+        tokio::spawn(listen::serve(listener, router, shutdown.clone()));
+    }
+    let mut serving = Vec::new();
+    for (service, listener) in bound {
+        screen += &service.screen(listener.local_addr()?);
+        serving.push(start(service, listener, &shutdown));
+    }
+    say(&format!("{screen}ready\n"))?;
+    // 4. Finish what is in hand.
+    for task in serving {
+        task.await.context("a listener's task failed")??;
+    }
+    Ok(())
+}
+
+fn start(service: Service, listener: TcpListener, shutdown: &Shutdown) -> JoinHandle<Result<()>> {
+    let serving = listen::serve(listener, service.full_router(), shutdown.clone());
+    tokio::spawn(async move {
+        serving.await?;
+        service.close.await;
+        Ok(())
+    })
+}
+
+async fn bind(address: SocketAddr, what: &str) -> Result<TcpListener> {
+    listen::bind(address).await.context(what.to_owned())
+}
+
+fn runtime() -> Result<tokio::runtime::Runtime> {
+    Ok(tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()?)
+}
+
+fn check_roles(roles: &[Role]) -> Result<()> {
+    let twice = |(number, role): (usize, &Role)| roles[..number].contains(role);
+    match roles.iter().enumerate().any(twice) {
+        true => Err(anyhow!("name each role once")),
+        false => Ok(()),
+    }
+}
+
+fn witness_section(config: Config, file: &Path) -> Result<WitnessConfig> {
+    config.witness.ok_or_else(|| missing(file))
+}
+
+fn missing(file: &Path) -> anyhow::Error {
+    anyhow!(
+        "{} has no section [witness]: see `sigstead serve --help`",
+        file.display()
+    )
+}
+
+/// The key alone on standard output, so that a script can take it; what to do with it beside it.
+#[allow(clippy::print_stderr)]
+fn tell_key(vkey: &str, config: &Path) -> Result<()> {
+    say(&format!("{vkey}\n"))?;
+    eprintln!(
+        "This is the witness's verifier key: give it, with the witness's URL, to the operators of the logs.\n\
+         Next: sigstead serve --config {} witness",
+        config.display()
+    );
+    Ok(())
+}
+
+fn say(text: &str) -> Result<()> {
+    let mut out = std::io::stdout().lock();
+    out.write_all(text.as_bytes())?;
+    out.flush()?;
+    Ok(())
+}
