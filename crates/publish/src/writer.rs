@@ -61,10 +61,11 @@ impl Writer<'_> {
     ///
     /// Compares the right edge's objects with the log's as well, or `all` of them, and puts those that are missing.
     pub(crate) async fn open(&self, all: bool) -> Result<Option<Position>, PublishError> {
-        // 1. The target's head before the log's: the log may grow meanwhile, and must not look behind.
+        // 1. The target's head before the log's: the log may grow meanwhile, and must not look behind. The store is
+        //    asked, because another process may have published what it committed just now.
         let found = self.target.get(CHECKPOINT, MAX_NOTE_BYTES).await;
         let found = found.map_err(|error| self.no_checkpoint(error))?;
-        let head = self.log.head();
+        let head = self.log.refresh().await?;
         let ours = parse(&head.checkpoint).map_err(PublishError::OwnCheckpoint)?;
         let Some(found) = found else { return Ok(None) };
         let theirs = parse(&found.bytes).map_err(|reason| PublishError::NoCheckpoint {

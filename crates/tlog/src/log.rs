@@ -256,6 +256,12 @@ impl Log {
         self.view().head.clone()
     }
 
+    /// As [`Log::head`], after asking the store for what other processes committed up to now.
+    pub async fn refresh(&self) -> Result<Arc<TreeHead>, ReadError> {
+        self.inner.follower.refresh_for_read().await?;
+        Ok(self.head())
+    }
+
     /// An entry of the newest head, `None` at or behind its size.
     pub async fn entry(&self, index: u64) -> Result<Option<Entry>, ReadError> {
         let read = |view: Arc<View>| async move { self.inner.reader.entry(&view, index).await };
