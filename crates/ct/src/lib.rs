@@ -115,10 +115,12 @@ impl CtLog {
         issuer: &Certificate,
         chain: &[Certificate],
     ) -> Result<Sct, CtError> {
-        // 1. The SCT, over the time of submission.
+        // 1. The SCT, over the time of submission. A clock that was set back does not take it below the heads that are
+        //    signed: nothing is logged before what the log showed already (RFC 6962 section 3.5).
         let entry = CtEntry::of(submitted, issuer).map_err(ChainError::from)?;
-        let timestamp =
-            u64::try_from(self.inner.clock.unix_millis()).map_err(|_| CtError::Clock)?;
+        let now = self.inner.clock.unix_millis();
+        let now = now.max(self.inner.log.head().time_ms);
+        let timestamp = u64::try_from(now).map_err(|_| CtError::Clock)?;
         let sct = self.sign(&entry, timestamp).await?;
 
         // 2. The leaf covers the timestamp, so what was submitted is what makes a duplicate.

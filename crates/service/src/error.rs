@@ -1,7 +1,10 @@
 //! The error body that gRPC-gateway APIs (Fulcio, Rekor v2) speak: `{"code","message","details":[]}`.
 
 use axum::response::{IntoResponse, Response};
-use http::StatusCode;
+use http::{HeaderValue, StatusCode, header};
+
+/// Seconds after which what is not available may be.
+const RETRY_AFTER: &str = "1";
 
 /// gRPC status codes used by the services.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,7 +77,12 @@ impl IntoResponse for GatewayError {
             "message": self.message,
             "details": [],
         });
-        (self.code.status(), axum::Json(body)).into_response()
+        let mut response = (self.code.status(), axum::Json(body)).into_response();
+        if self.code == Code::Unavailable {
+            let wait = HeaderValue::from_static(RETRY_AFTER);
+            response.headers_mut().insert(header::RETRY_AFTER, wait);
+        }
+        response
     }
 }
 
@@ -93,6 +101,14 @@ mod tests {
             json,
             serde_json::json!({"code": 3, "message": "no key", "details": []})
         );
+    }
+
+    #[test]
+    fn what_is_not_available_says_when_to_come_back() {
+        let response = GatewayError::new(Code::Unavailable, "away").into_response();
+        assert_eq!(response.headers()[header::RETRY_AFTER], "1");
+        let response = GatewayError::new(Code::Internal, "broken").into_response();
+        assert!(!response.headers().contains_key(header::RETRY_AFTER));
     }
 
     #[test]

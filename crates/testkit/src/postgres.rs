@@ -52,10 +52,18 @@ impl Cluster {
     /// # Panics
     /// When the server does not start.
     pub fn start() -> Option<Self> {
+        Self::start_in(&std::env::temp_dir())
+    }
+
+    /// Starts a server whose data are in a new folder in `parent`, which the user `postgres` must be able to enter.
+    ///
+    /// # Panics
+    /// When the server does not start.
+    pub fn start_in(parent: &Path) -> Option<Self> {
         let bin = programs()?;
         let folder = tempfile::Builder::new()
             .prefix("pg-")
-            .tempdir()
+            .tempdir_in(parent)
             .expect("a temporary folder");
         let mut command = as_server_user(folder.path());
         let mut watch = command
@@ -86,6 +94,16 @@ impl Cluster {
             databases: AtomicUsize::new(0),
             folder,
         })
+    }
+
+    /// True when there is a server program.
+    pub fn is_installed() -> bool {
+        programs().is_some()
+    }
+
+    /// The folder of the server's Unix socket `.s.PGSQL.5432`.
+    pub fn socket_folder(&self) -> &Path {
+        self.folder.path()
     }
 
     /// Creates an empty database and gives its URL.
@@ -119,6 +137,24 @@ impl Cluster {
     /// Starts the server again after [`Cluster::crash`].
     pub fn resume(&self) {
         self.control(&["start"]);
+    }
+
+    /// Restarts the server the way a crash and a supervisor do: connections are cut, what was not committed is gone.
+    pub fn restart(&self) {
+        self.control(&["--mode=immediate", "restart"]);
+    }
+
+    /// True when the server runs; one whose disk is full may have stopped by itself.
+    pub fn is_running(&self) -> bool {
+        let data = self.folder.path().join("data");
+        let status = as_user(&data)
+            .arg(self.bin.join("pg_ctl"))
+            .args(["--silent", "status"])
+            .arg(format!("--pgdata={}", data.display()))
+            .current_dir("/")
+            .stdout(Stdio::null())
+            .status();
+        status.is_ok_and(|status| status.success())
     }
 
     fn control(&self, arguments: &[&str]) {

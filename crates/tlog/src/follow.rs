@@ -7,7 +7,9 @@
 
 use crate::edge::{Changes, View, check_checkpoint};
 use crate::guard::{Guard, GuardError};
+use crate::health::Health;
 use crate::keys::Keys;
+use crate::kill::{self, Moment};
 use crate::reader::Reader;
 use crate::store::{KeyKind, KeyRow, StoreError};
 use crate::{OpenError, ReadError};
@@ -35,6 +37,7 @@ pub(crate) struct Follower {
     asked: Mutex<Option<Instant>>,
     /// Held while a view is shown, so that the guard sees heads in their order.
     showing: Mutex<()>,
+    health: Health,
     tasks: std::sync::Mutex<Vec<JoinHandle<()>>>,
 }
 
@@ -48,6 +51,7 @@ impl Follower {
             newest: watch::Sender::new(Arc::new(view)),
             asked: Mutex::new(None),
             showing: Mutex::new(()),
+            health: Health::new(),
             tasks: std::sync::Mutex::default(),
         }
     }
@@ -72,6 +76,10 @@ impl Follower {
         self.keys.find(store, log, kind, keys).await
     }
 
+    pub(crate) fn health(&self) -> &Health {
+        &self.health
+    }
+
     pub(crate) fn reader(&self) -> &Arc<Reader> {
         &self.reader
     }
@@ -91,6 +99,7 @@ impl Follower {
             return Ok(view);
         }
         self.guard.record(self.reader.log(), &view.head).await?;
+        kill::pass(Moment::HeadGuarded);
         // Before the view: whoever appends to it must find what is in it.
         self.keys.push(rows);
         for (id, tile) in changes.full {
@@ -111,6 +120,7 @@ impl Follower {
                 self.publish(newer, changes, &rows).await?;
             }
             *asked = Some(started);
+            self.health.head_read();
         }
         drop(asked);
         Ok(self.view())

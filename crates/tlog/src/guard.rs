@@ -18,6 +18,7 @@
 //! does not add up is ignored, because the first file is at most a second behind it. The larger head counts.
 
 use crate::edge::{View, load};
+use crate::kill::{self, Moment};
 use crate::reader::Reader;
 use crate::store::Store;
 use crate::{OpenError, TreeHead};
@@ -261,6 +262,7 @@ impl Shared {
     fn write_durable(&self, log: &str, head: &TreeHead) -> Result<(), GuardError> {
         let path = self.durable(log)?;
         let temporary = self.folder.join(format!("{log}.guard.new"));
+        kill::pass(Moment::GuardWrite);
         let written = OpenOptions::new()
             .create(true)
             .truncate(true)
@@ -271,8 +273,12 @@ impl Shared {
                 file.write_all(&encode(log, head))?;
                 file.sync_all()
             })
-            .and_then(|()| fs::rename(&temporary, &path))
+            .and_then(|()| {
+                kill::pass(Moment::GuardWritten);
+                fs::rename(&temporary, &path)
+            })
             .and_then(|()| File::open(&self.folder)?.sync_all());
+        kill::pass(Moment::GuardRenamed);
         written.map_err(|error| io(&path, &error))
     }
 

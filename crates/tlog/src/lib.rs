@@ -8,6 +8,7 @@
 //! - `keys`: deduplication and lookup; `shown`: what witnesses have cosigned;
 //! - `batch`: the row of a batch; [`store`]: the narrow boundary to PostgreSQL, SQLite and memory;
 //! - [`guard`]: the newest signed head outside the store, against restored backups;
+//! - `health`: whether it can append; [`kill`]: where a test may end the process;
 //! - [`fsck`]: the stored bytes recomputed by a second implementation.
 
 mod batch;
@@ -16,7 +17,9 @@ mod edge;
 mod follow;
 pub mod fsck;
 pub mod guard;
+mod health;
 mod keys;
+pub mod kill;
 mod log;
 mod reader;
 mod sequencer;
@@ -25,6 +28,7 @@ pub mod store;
 
 pub use batch::{BatchError, MAX_BATCH_ENTRIES};
 pub use guard::{FileGuard, Guard, GuardError, NoGuard};
+pub use health::Unwell;
 pub use log::Log;
 pub use reader::{MAX_READ_BYTES, MAX_READ_ENTRIES};
 pub use shown::{Tree, Witnesses};

@@ -3,7 +3,9 @@
 use crate::edge::{Edge, View, check_last_batch, load};
 use crate::follow::Follower;
 use crate::guard::{self, Guard, NoGuard};
+use crate::health::Unwell;
 use crate::keys::Keys;
+use crate::kill::{self, Moment};
 use crate::reader::Reader;
 use crate::sequencer::{Pending, Placed, Sequencer};
 use crate::shown::{Shown, Witnesses};
@@ -17,9 +19,13 @@ use merkle::Hash;
 use merkle::tile::TileId;
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, oneshot, watch};
+use tokio::time::timeout;
+
+/// How long a probe waits for a head in a file; half of what probes usually wait for.
+const HEAD_READ: Duration = Duration::from_millis(500);
 
 /// A log that is open. Cheap to clone; the sequencer task ends with the last clone or with [`Log::close`].
 #[derive(Clone)]
@@ -330,6 +336,24 @@ impl Log {
         self.read(read, Option::is_none).await
     }
 
+    /// Tells whether the log can append, from what its last append and its last look at the head came to. Writes nothing.
+    ///
+    /// An append that failed counts until one succeeds, for 15 seconds at most; what a client did wrong does not count.
+    pub async fn health(&self) -> Result<(), Unwell> {
+        let (follower, reader) = (&self.inner.follower, &self.inner.reader);
+        follower.health().check_appends()?;
+        if reader.store().is_shared() {
+            // Asked four times a second anyway: a probe need not wait for a server that does not answer.
+            return follower.health().check_head();
+        }
+        match timeout(HEAD_READ, reader.store().head(reader.log())).await {
+            Ok(Ok(Some(_))) => Ok(()),
+            Ok(Ok(None)) => Err(Unwell::Head("the log is gone".into())),
+            Ok(Err(error)) => Err(Unwell::Head(error.to_string())),
+            Err(_) => Err(Unwell::Head(format!("no answer within {HEAD_READ:?}"))),
+        }
+    }
+
     /// Stops taking submissions, finishes the batch in hand and what is in the pool. Idempotent.
     pub async fn close(&self) {
         self.inner.closing.send_replace(true);
@@ -416,7 +440,10 @@ async fn create(
         time_ms,
         checkpoint,
     };
-    match store.create(name, &head).await {
+    kill::pass(Moment::LogCreate);
+    let created = store.create(name, &head).await;
+    kill::pass(Moment::LogCreated);
+    match created {
         Ok(()) => Ok(head),
         Err(CommitError::Conflict) => store
             .head(name)

@@ -21,6 +21,7 @@
 
 use crate::edge::{Changes, View};
 use crate::follow::Follower;
+use crate::kill::{self, Moment};
 use crate::reader::Reader;
 use crate::store::{BatchRow, Commit, CommitError, KeyKind, KeyRow, Turn};
 use crate::{AppendError, HeadSigner, Limits, Submission, TreeHead, batch};
@@ -100,6 +101,7 @@ impl Sequencer {
     /// Runs until the log is closed and everything accepted is answered.
     pub(crate) async fn run(mut self) {
         while let Some(batch) = self.gather().await {
+            kill::pass(Moment::BatchGathered);
             self.sequence(batch).await;
         }
     }
@@ -108,7 +110,7 @@ impl Sequencer {
     async fn sequence(&mut self, batch: Vec<Pending>) {
         let (turn, view) = match self.start().await {
             Ok(started) => started,
-            Err(error) => return refuse(batch, &error),
+            Err(error) => return self.refuse_all(batch, &error),
         };
         let Some(mut slots) = self.deduplicate(&view, batch).await else {
             return;
@@ -121,8 +123,9 @@ impl Sequencer {
         }
         let prepared = match self.prepare(&view, &slots).await {
             Ok(prepared) => prepared,
-            Err(error) => return refuse(pending(slots), &error),
+            Err(error) => return self.refuse(pending(slots), &error),
         };
+        kill::pass(Moment::HeadSigned);
         let outcome = match turn {
             Some(turn) => turn.commit(&prepared.commit).await,
             None => self.reader.store().commit(&prepared.commit).await,
@@ -139,6 +142,7 @@ impl Sequencer {
         let log = self.reader.log();
         match outcome {
             Ok(()) => {
+                kill::pass(Moment::BatchCommitted);
                 let row = prepared.commit.batch;
                 self.losses = 0;
                 let keys = KeyRow {
@@ -148,18 +152,21 @@ impl Sequencer {
                 };
                 let (view, full, keys) = (prepared.view, prepared.full, [keys]);
                 match self.follower.publish(view, full, &keys).await {
-                    Ok(view) => answer(slots, &row, &view),
+                    Ok(view) => {
+                        kill::pass(Moment::HeadPublished);
+                        self.answer(slots, &row, &view);
+                    }
                     Err(error) => {
                         tracing::error!(log, %error, "a head is committed and not guarded; it is not published");
                         // The next batch asks the store first, and a retry finds the entry that is stored.
                         self.known = false;
-                        refuse(pending(slots), &unavailable(error));
+                        self.refuse(pending(slots), &unavailable(error));
                     }
                 }
             }
             Err(CommitError::Failed(why)) => {
                 tracing::warn!(log, %why, "a batch was not stored");
-                refuse(pending(slots), &unavailable(why));
+                self.refuse(pending(slots), &unavailable(why));
             }
             Err(CommitError::Conflict) => {
                 tracing::debug!(log, "another writer was first; reloading");
@@ -179,7 +186,7 @@ impl Sequencer {
     async fn settle(&mut self, slots: Vec<Slot>, row: &BatchRow) {
         let view = match self.current().await {
             Ok(view) => view,
-            Err(error) => return refuse(pending(slots), &error),
+            Err(error) => return self.refuse_all(pending(slots), &error),
         };
         let end = row.first + u64::from(row.count);
         match self
@@ -190,10 +197,10 @@ impl Sequencer {
         {
             // The checkpoint is part of the row: it is this very batch, not an equal one of another writer.
             Ok(rows) if rows.first() == Some(row) && view.head.size >= end => {
-                answer(slots, row, &view)
+                self.answer(slots, row, &view);
             }
             Ok(_) => self.retry_lost(slots).await,
-            Err(error) => refuse(pending(slots), &unavailable(error)),
+            Err(error) => self.refuse(pending(slots), &unavailable(error)),
         }
     }
 
@@ -201,7 +208,7 @@ impl Sequencer {
     async fn retry_lost(&mut self, mut slots: Vec<Slot>) {
         slots.iter_mut().for_each(|slot| slot.first.lost += 1);
         if slots.iter().any(|slot| slot.first.lost > MAX_LOST) {
-            return refuse(
+            return self.refuse(
                 pending(slots),
                 &unavailable("the store loses every commit; is its disk full?"),
             );
@@ -280,6 +287,9 @@ impl Sequencer {
         }
         let store = self.reader.store();
         let turn = store.turn(self.reader.log()).await.map_err(unavailable)?;
+        if turn.is_some() {
+            kill::pass(Moment::TurnTaken);
+        }
         // Others committed while this one waited, and cannot any more.
         self.known = false;
         Ok(turn)
@@ -308,7 +318,7 @@ impl Sequencer {
         let found = match self.follower.find(KeyKind::Identity, &keys).await {
             Ok(found) => found,
             Err(error) => {
-                refuse(batch, &unavailable(error));
+                self.refuse(batch, &unavailable(error));
                 return None;
             }
         };
@@ -394,10 +404,34 @@ impl Sequencer {
         for pending in pending(slots) {
             match pending.since.elapsed() < PATIENCE {
                 true => again.push(pending),
-                false => refuse([pending], &unavailable("other writers were always first")),
+                false => self.refuse([pending], &unavailable("other writers were always first")),
             }
         }
         self.put_back(again.into_iter().map(Slot::new).collect());
+    }
+
+    /// Tells every submission of a committed batch its place in it.
+    fn answer(&self, slots: Vec<Slot>, row: &BatchRow, view: &Arc<View>) {
+        self.follower.health().appended();
+        answer(slots, row, view);
+        kill::pass(Moment::BatchAnswered);
+    }
+
+    fn refuse(&self, batch: impl IntoIterator<Item = Pending>, error: &AppendError) {
+        self.follower.health().refused(&error.to_string());
+        for pending in batch {
+            let _ = pending.reply.send(Err(error.clone()));
+        }
+    }
+
+    /// Refuses what waits as well: behind a store that does not answer it would wait for one timeout a batch.
+    fn refuse_all(&mut self, batch: impl IntoIterator<Item = Pending>, error: &AppendError) {
+        let mut all: Vec<Pending> = batch.into_iter().chain(self.waiting.drain(..)).collect();
+        while let Ok(pending) = self.queue.try_recv() {
+            all.push(pending);
+        }
+        // Taken before anybody is told: who comes again now is tried again.
+        self.refuse(all, error);
     }
 
     fn put_back(&mut self, slots: Vec<Slot>) {
@@ -439,7 +473,6 @@ fn pending(slots: Vec<Slot>) -> impl Iterator<Item = Pending> {
         .flat_map(|slot| std::iter::once(slot.first).chain(slot.copies))
 }
 
-/// Tells every submission of a committed batch its place in it.
 fn answer(slots: Vec<Slot>, row: &BatchRow, view: &Arc<View>) {
     for (slot, index) in slots.into_iter().zip(row.first..) {
         let placed = |duplicate| Placed {
@@ -452,12 +485,6 @@ fn answer(slots: Vec<Slot>, row: &BatchRow, view: &Arc<View>) {
         slot.copies
             .into_iter()
             .for_each(|copy| copy.place(placed(true)));
-    }
-}
-
-fn refuse(batch: impl IntoIterator<Item = Pending>, error: &AppendError) {
-    for pending in batch {
-        let _ = pending.reply.send(Err(error.clone()));
     }
 }
 

@@ -4,6 +4,7 @@
 mod bench;
 mod crash;
 mod e2e;
+mod faults;
 mod load;
 mod shell;
 mod test;
@@ -28,8 +29,10 @@ enum Task {
     Tidy,
     /// Real clients sign and verify against a freshly started instance
     E2e,
-    /// Kill the program at random moments under load, and prove that nothing was lost or forked
+    /// Kill the program at random and at named moments under load, and prove that nothing was lost or forked
     Crash(crash::Options),
+    /// The database server fails in every way under load; the program waits and goes on by itself
+    Faults,
     /// Measurements
     #[command(subcommand)]
     Bench(Bench),
@@ -48,6 +51,7 @@ fn main() -> ExitCode {
         Task::Test => test::run(),
         Task::Tidy => tidy::run(),
         Task::E2e => e2e::run(),
+        Task::Faults => faults::run(),
         Task::Crash(options) => crash::run(&options),
         Task::Bench(Bench::FirstSignature) => bench::first_signature::run(),
         Task::Bench(Bench::Log(options)) => bench::log::run(&options),

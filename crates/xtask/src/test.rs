@@ -1,7 +1,7 @@
 //! `cargo xtask test`: what a change must pass, in the order in which it fails fastest.
 
 use crate::shell::{cargo, step};
-use crate::{crash, e2e, tidy, tools};
+use crate::{crash, e2e, faults, tidy, tools};
 use anyhow::Result;
 
 pub(crate) fn run() -> Result<()> {
@@ -25,5 +25,6 @@ pub(crate) fn run() -> Result<()> {
         ]),
     )?;
     e2e::run()?;
-    crash::short()
+    crash::short()?;
+    faults::short()
 }

@@ -60,6 +60,9 @@ pub(super) fn to_gateway(error: &IssueError) -> GatewayError {
             ),
         ),
         IssueError::Authority(_) => GatewayError::new(Code::Internal, BACKEND),
+        IssueError::Ct(ct::CtError::Busy | ct::CtError::Unavailable(_)) => {
+            GatewayError::new(Code::Unavailable, CTL)
+        }
         IssueError::Ct(_) => GatewayError::new(Code::Internal, CTL),
     }
 }

@@ -512,7 +512,7 @@ async fn without_a_ct_log_nothing_is_issued() {
     let answer = world
         .sign(&world.email_token().await, &fresh_key_request(EMAIL))
         .await;
-    assert_eq!(answer.status, 500);
+    assert_eq!(answer.status, 503);
     assert_eq!(
         answer.json()["message"],
         "Error entering certificate in CTL"

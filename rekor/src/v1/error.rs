@@ -6,7 +6,7 @@ use crate::v1::id::{EntryId, EntryName, NameError};
 use axum::response::{IntoResponse, Response};
 use http::{HeaderName, HeaderValue, StatusCode, header};
 use serde_json::json;
-use tlog::{AppendError, ReadError};
+use tlog::{AppendError, ReadError, StoreError};
 
 /// Codes of go-openapi's validators; they stand in the body while the status is 422.
 pub(crate) mod validation {
@@ -153,7 +153,10 @@ impl From<AppendError> for ApiError {
             AppendError::TooLarge { .. } => {
                 Self::bad_request(format!("error processing entry: {error}"))
             }
-            other => Self::internal("unexpected result from transparency log", &other),
+            // The log has said why where it happened; deduplication makes the retry safe.
+            AppendError::Unavailable(_) => {
+                Self::retry_later("the transparency log is not available; retry")
+            }
         }
     }
 }
@@ -162,6 +165,10 @@ impl From<ReadError> for ApiError {
     fn from(error: ReadError) -> Self {
         match error {
             ReadError::OutOfRange { .. } => Self::no_entry(),
+            ReadError::Store(StoreError::Unavailable(why)) => {
+                tracing::warn!(%why, "a read was refused");
+                Self::retry_later("the transparency log is not available; retry")
+            }
             other => Self::internal(
                 "unexpected error communicating with transparency log",
                 &other,

@@ -4,7 +4,7 @@ use crate::kinds::EntryError;
 use axum::response::{IntoResponse, Response};
 use http::{HeaderName, HeaderValue, header};
 use service::error::{Code, GatewayError};
-use tlog::{AppendError, ReadError};
+use tlog::{AppendError, ReadError, StoreError};
 
 /// An error and the headers that go with it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -73,7 +73,8 @@ impl From<AppendError> for ApiError {
             AppendError::PoolFull => Self::retry_later("reached max pushback; retry"),
             AppendError::Closed => Self::retry_later("the server is shutting down; retry"),
             AppendError::TooLarge { have, max } => EntryError::EntryTooLarge { have, max }.into(),
-            other => Self::internal("failed to integrate entry", &other),
+            // The log has said why where it happened; deduplication makes the retry safe.
+            AppendError::Unavailable(_) => Self::retry_later("the log is not available; retry"),
         }
     }
 }
@@ -82,6 +83,10 @@ impl From<ReadError> for ApiError {
     fn from(error: ReadError) -> Self {
         match error {
             ReadError::OutOfRange { .. } => Self::not_found(),
+            ReadError::Store(StoreError::Unavailable(why)) => {
+                tracing::warn!(%why, "a read was refused");
+                Self::retry_later("the log is not available; retry")
+            }
             other => Self::internal("failed to read the log", &other),
         }
     }

@@ -67,8 +67,17 @@ pub(crate) async fn v1() -> Server {
 
 pub(crate) async fn v1_over(store: Arc<dyn tlog::Store>, max_body: usize) -> Server {
     let signer = Signer::in_memory(Purpose::RekorV1, Algorithm::EcdsaP256).unwrap();
+    v1_with(store, max_body, signer, clock::Clock::system()).await
+}
+
+pub(crate) async fn v1_with(
+    store: Arc<dyn tlog::Store>,
+    max_body: usize,
+    signer: Signer,
+    clock: clock::Clock,
+) -> Server {
     let head_signer = rekor::v1::head_signer(HOST, TREE_ID, signer.clone());
-    let log = open(store, "v1", head_signer).await;
+    let log = open(store, "v1", head_signer, clock).await;
     let registry = Registry::new();
     let config = rekor::v1::Config {
         host: HOST.into(),
@@ -95,7 +104,8 @@ pub(crate) async fn v2(algorithm: Algorithm) -> Server {
 
 pub(crate) async fn v2_over(store: Arc<dyn tlog::Store>, algorithm: Algorithm) -> Server {
     let signer = Signer::in_memory(Purpose::RekorV2, algorithm).unwrap();
-    let log = open(store, "v2", rekor::v2::head_signer(HOST, signer.clone())).await;
+    let heads = rekor::v2::head_signer(HOST, signer.clone());
+    let log = open(store, "v2", heads, clock::Clock::system()).await;
     let registry = Registry::new();
     let key = signer.public_key().clone();
     let deps = rekor::v2::Deps {
@@ -115,8 +125,8 @@ async fn open(
     store: Arc<dyn tlog::Store>,
     name: &str,
     signer: Arc<dyn tlog::HeadSigner>,
+    clock: clock::Clock,
 ) -> tlog::Log {
-    let clock = clock::Clock::system();
     tlog::Log::open(store, name, signer, clock, tlog::Limits::default(), true)
         .await
         .unwrap()

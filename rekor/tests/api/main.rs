@@ -6,6 +6,7 @@ mod client_algorithms;
 mod harness;
 mod rebuilt_bundles;
 mod v1_attestations;
+mod v1_clock;
 mod v1_crypto;
 mod v1_log;
 mod v1_read;

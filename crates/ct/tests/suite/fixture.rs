@@ -110,6 +110,31 @@ pub(crate) struct Fixture {
     pub(crate) ct: CtLog,
     pub(crate) key: PublicKey,
     pub(crate) hand: Hand,
+    signer: Signer,
+    clock: Clock,
+    store: std::sync::Arc<dyn tlog::Store>,
+}
+
+async fn open(
+    ca: &Ca,
+    signer: &Signer,
+    clock: &Clock,
+    store: &std::sync::Arc<dyn tlog::Store>,
+) -> CtLog {
+    let heads = CtLog::head_signer(HOST, signer.clone());
+    let limits = tlog::Limits::default();
+    let log = tlog::Log::open(store.clone(), "ct", heads, clock.clone(), limits, true);
+    // The first chain's CA was rotated out: its root is still accepted, once.
+    let chains = vec![ca.chain.clone(), ca.chain.clone()];
+    CtLog::new(
+        Config { host: HOST.into() },
+        Deps {
+            log: log.await.unwrap(),
+            signer: signer.clone(),
+            clock: clock.clone(),
+            chains,
+        },
+    )
 }
 
 impl Fixture {
@@ -122,30 +147,23 @@ impl Fixture {
         let signer = Signer::in_memory(Purpose::CtLog, algorithm).unwrap();
         let (clock, hand) = Clock::manual(now());
         let store = tlog::store::memory();
-        let heads = CtLog::head_signer(HOST, signer.clone());
-        let log = tlog::Log::open(
-            store,
-            "ct",
-            heads,
-            clock.clone(),
-            tlog::Limits::default(),
-            true,
-        )
-        .await
-        .unwrap();
         let key = signer.public_key().clone();
-        // The first chain's CA was rotated out: its root is still accepted, once.
-        let chains = vec![ca.chain.clone(), ca.chain.clone()];
-        let ct = CtLog::new(
-            Config { host: HOST.into() },
-            Deps {
-                log,
-                signer,
-                clock,
-                chains,
-            },
-        );
-        Self { ca, ct, key, hand }
+        let ct = open(&ca, &signer, &clock, &store).await;
+        Self {
+            ca,
+            ct,
+            key,
+            hand,
+            signer,
+            clock,
+            store,
+        }
+    }
+
+    /// Closes the log and opens it again, as the next process does.
+    pub(crate) async fn restart(&mut self) {
+        self.ct.log().close().await;
+        self.ct = open(&self.ca, &self.signer, &self.clock, &self.store).await;
     }
 
     pub(crate) async fn get(&self, path: &str) -> (StatusCode, String) {

@@ -4,6 +4,7 @@
     reason = "a panic is how a test fails; clippy.toml covers only the bodies of tests"
 )]
 
+mod clock;
 mod fixture;
 mod heads;
 mod reads;

@@ -20,6 +20,7 @@ use pki::cert::Certificate;
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
+use tlog::kill::{self, Moment};
 
 /// What `instance.json` holds.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -69,6 +70,9 @@ impl Instance {
             Some(description) => description,
             None => Description::begin(&layout, url, host, clock)?,
         };
+        if !description.complete {
+            kill::pass(Moment::FolderClaimed);
+        }
         if description.host != host {
             bail!(
                 "{} belongs to host {:?}, which names its logs in every checkpoint; it cannot become {:?}. \
@@ -123,6 +127,7 @@ impl Instance {
             .load_or_create(Purpose::TsaIntermediate, Algorithm::EcdsaP256)?
             .0;
         let signers = create_signers(folder, ca)?;
+        kill::pass(Moment::KeysMade);
         // 2. Certificates.
         let created = description.created()?;
         let ca_chain = chains::ca_chain(&root, &signers.issuing_ca, created).await?;
@@ -140,6 +145,7 @@ impl Instance {
             rekor_v2: signers.rekor_v2.public_key().clone(),
         };
         public.save(&layout)?;
+        kill::pass(Moment::PublicSaved);
         Ok(Self {
             layout,
             public,
@@ -164,8 +170,10 @@ impl Instance {
     /// Marks a new instance as complete, after every role answered.
     pub(crate) fn finish(&mut self) -> Result<()> {
         if self.is_unfinished() {
+            kill::pass(Moment::InstanceFinish);
             self.description.complete = true;
             save_description(&self.layout, &self.description)?;
+            kill::pass(Moment::InstanceFinished);
         }
         Ok(())
     }

@@ -14,6 +14,7 @@ use prometheus::Registry;
 use service::error::{Code, GatewayError};
 use service::health::{self, Check, Readiness};
 use std::sync::Arc;
+use tlog::kill::{self, Moment};
 use tlog::{FileGuard, Guard, HeadSigner, Limits, Log, OpenError, Store};
 use tower::ServiceExt;
 
@@ -89,7 +90,9 @@ impl Services {
         if let Some(issuer) = dev {
             roles = roles.merge(issuer.router());
         }
-        let readiness = Readiness::new(probes(&roles));
+        let mut checks = probes(&roles);
+        checks.extend(logs.checks());
+        let readiness = Readiness::new(checks);
         let router = roles
             .merge(health::router(readiness.clone()))
             .fallback(unknown_path);
@@ -122,7 +125,9 @@ impl Services {
         }
         self.logs.guard.close().await;
         // Folds the write-ahead log into the database: after a stop one file is all of it, also for a backup.
+        kill::pass(Moment::StoreClose);
         self.logs.store.close().await;
+        kill::pass(Moment::StoreClosed);
     }
 }
 
@@ -159,6 +164,26 @@ impl Logs {
     }
 }
 
+impl Logs {
+    /// What reading alone does not show: a log that cannot append.
+    fn checks(&self) -> Vec<(String, Check)> {
+        let check = |log: &Log| -> Check {
+            let log = log.clone();
+            Arc::new(move || {
+                let log = log.clone();
+                Box::pin(async move { log.health().await.map_err(|error| error.to_string()) })
+            })
+        };
+        let logs = [
+            ("CT log, appending", &self.ct),
+            ("Rekor v1 log, appending", &self.v1),
+            ("Rekor v2 log, appending", &self.v2),
+        ];
+        let named = logs.map(|(name, log)| (name.to_owned(), check(log)));
+        named.into()
+    }
+}
+
 struct Opener {
     store: Arc<dyn Store>,
     guard: Arc<FileGuard>,
@@ -173,7 +198,7 @@ impl Opener {
             name,
             signer,
             self.clock.clone(),
-            Limits::default(),
+            limits(),
             self.create,
             self.guard.clone(),
         );
@@ -194,6 +219,16 @@ impl Opener {
         }
         Ok(log)
     }
+}
+
+/// The engine's own limits. With kill points runs of keys are written and merged within seconds, as they are within hours
+/// in an instance that is used.
+fn limits() -> Limits {
+    let mut limits = Limits::default();
+    if cfg!(feature = "kill-points") {
+        limits.key_tail = 256;
+    }
+    limits
 }
 
 fn ct_log(instance: &Instance, logs: &Logs, clock: &Clock) -> CtLog {

@@ -15,6 +15,7 @@ mod filter;
 pub(crate) mod run;
 
 use crate::batch::MAX_BATCH_ENTRIES;
+use crate::kill::{self, Moment};
 use crate::store::{CommitError, KeyKind, KeyRow, PageId, RunRow, Store, StoreError};
 use merkle::Hash;
 use run::{Key, Run, build, parse_filter, parse_page, prefix};
@@ -190,7 +191,14 @@ impl Keys {
             } else {
                 return Ok(());
             };
-            match store.put_run(log, &new, &replaced).await {
+            let (put, stored) = match replaced.is_empty() {
+                true => (Moment::RunPut, Moment::RunStored),
+                false => (Moment::MergePut, Moment::MergeStored),
+            };
+            kill::pass(put);
+            let outcome = store.put_run(log, &new, &replaced).await;
+            kill::pass(stored);
+            match outcome {
                 Ok(()) => self.write().take(run),
                 // Another process has written it, or this one without learning so.
                 Err(CommitError::Conflict | CommitError::Unknown(_)) => {

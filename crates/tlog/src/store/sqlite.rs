@@ -12,6 +12,7 @@ use super::{
     Store, StoreError, TileRow,
 };
 use crate::TreeHead;
+use crate::kill::{self, Moment};
 use async_trait::async_trait;
 use bytes::Bytes;
 use checkpointer::Checkpointer;
@@ -332,6 +333,7 @@ async fn write(connection: &mut SqliteConnection, commit: &Commit) -> Result<(),
     for tile in &commit.tiles {
         upsert_tile(&mut transaction, log, tile).await?;
     }
+    kill::pass(Moment::BatchWritten);
     transaction
         .commit()
         .await

@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use tlog::store::{
@@ -11,7 +11,17 @@ use tlog::store::{
 use tlog::{Store, StoreError, TreeHead};
 use tokio::sync::Semaphore;
 
-/// What happens to one commit.
+/// A step that writes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Step {
+    Create,
+    Commit,
+    /// A commit under the lock of the head row.
+    Turn,
+    PutRun,
+}
+
+/// What happens to one write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Fault {
     None,
@@ -29,14 +39,95 @@ pub(crate) enum Fault {
     UnknownStoredThenDown,
     /// Nothing is stored, the store cannot say, and the next read of the head fails.
     UnknownLostThenDown,
+    /// All is stored, after a while.
+    Slow,
+}
+
+/// What is to happen, shared with the turns that were given.
+#[derive(Default)]
+struct Plans {
+    faults: Mutex<HashMap<Step, VecDeque<Fault>>>,
+    down: AtomicUsize,
+}
+
+impl Plans {
+    fn is_due(&self, step: Step) -> bool {
+        let faults = self.faults.lock().unwrap();
+        faults.get(&step).is_some_and(|faults| !faults.is_empty())
+    }
+
+    /// Writes, or does not, and answers as the next fault of the step has it.
+    async fn meet(
+        &self,
+        step: Step,
+        write: impl Future<Output = Result<(), CommitError>>,
+    ) -> Result<(), CommitError> {
+        let fault = {
+            let mut faults = self.faults.lock().unwrap();
+            let next = faults.get_mut(&step).and_then(VecDeque::pop_front);
+            next.unwrap_or(Fault::None)
+        };
+        let unknown = || Err(CommitError::Unknown("connection lost".into()));
+        match fault {
+            Fault::None => write.await,
+            Fault::Failed => Err(CommitError::Failed("disk full".into())),
+            Fault::Conflict => Err(CommitError::Conflict),
+            Fault::UnknownLost => unknown(),
+            Fault::UnknownLostThenDown => {
+                self.down.store(1, Ordering::SeqCst);
+                unknown()
+            }
+            Fault::UnknownStored => {
+                write.await?;
+                unknown()
+            }
+            Fault::UnknownStoredThenDown => {
+                write.await?;
+                self.down.store(1, Ordering::SeqCst);
+                unknown()
+            }
+            Fault::ConflictStored => {
+                write.await?;
+                Err(CommitError::Conflict)
+            }
+            Fault::Slow => {
+                tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+                write.await
+            }
+        }
+    }
+}
+
+/// The right to commit next, with faults in front.
+struct FaultyTurn {
+    inner: Option<Box<dyn Turn>>,
+    store: Arc<dyn Store>,
+    plans: Arc<Plans>,
+}
+
+#[async_trait]
+impl Turn for FaultyTurn {
+    async fn commit(self: Box<Self>, commit: &Commit) -> Result<(), CommitError> {
+        let Self {
+            inner,
+            store,
+            plans,
+        } = *self;
+        let write = async move {
+            match inner {
+                Some(turn) => turn.commit(commit).await,
+                None => store.commit(commit).await,
+            }
+        };
+        plans.meet(Step::Turn, write).await
+    }
 }
 
 type Change<T> = Mutex<Option<Box<dyn Fn(&mut T) + Send>>>;
 
 pub(crate) struct Faulty {
     inner: Arc<dyn Store>,
-    faults: Mutex<VecDeque<Fault>>,
-    down: AtomicUsize,
+    plans: Arc<Plans>,
     gate: Semaphore,
     pub(crate) commits: AtomicUsize,
     pub(crate) turns: AtomicUsize,
@@ -52,8 +143,7 @@ impl Faulty {
     pub(crate) fn new(inner: Arc<dyn Store>) -> Arc<Self> {
         Arc::new(Self {
             inner,
-            faults: Mutex::default(),
-            down: AtomicUsize::new(0),
+            plans: Arc::default(),
             gate: Semaphore::new(OPEN),
             commits: AtomicUsize::new(0),
             turns: AtomicUsize::new(0),
@@ -66,6 +156,7 @@ impl Faulty {
 
     fn answer(&self) -> Result<(), StoreError> {
         let down = self
+            .plans
             .down
             .fetch_update(Ordering::SeqCst, Ordering::SeqCst, |down| {
                 down.checked_sub(1)
@@ -78,7 +169,13 @@ impl Faulty {
 
     /// The next commits meet these faults, then none.
     pub(crate) fn plan(&self, faults: impl IntoIterator<Item = Fault>) {
-        self.faults.lock().unwrap().extend(faults);
+        self.plan_at(Step::Commit, faults);
+    }
+
+    /// The next writes of this step meet these faults, then none.
+    pub(crate) fn plan_at(&self, step: Step, faults: impl IntoIterator<Item = Fault>) {
+        let mut plans = self.plans.faults.lock().unwrap();
+        plans.entry(step).or_default().extend(faults);
     }
 
     /// Commits wait until [`Faulty::release`].
@@ -124,41 +221,29 @@ impl Store for Faulty {
 
     async fn turn(&self, log: &str) -> Result<Option<Box<dyn Turn>>, StoreError> {
         self.turns.fetch_add(1, Ordering::SeqCst);
-        self.inner.turn(log).await
+        let turn = self.inner.turn(log).await?;
+        // Where a store has no turns, one is made up when it has to meet a fault.
+        if turn.is_none() && !self.plans.is_due(Step::Turn) {
+            return Ok(None);
+        }
+        Ok(Some(Box::new(FaultyTurn {
+            inner: turn,
+            store: self.inner.clone(),
+            plans: self.plans.clone(),
+        })))
     }
 
     async fn create(&self, log: &str, head: &TreeHead) -> Result<(), CommitError> {
-        self.inner.create(log, head).await
+        let create = self.inner.create(log, head);
+        self.plans.meet(Step::Create, create).await
     }
 
     async fn commit(&self, commit: &Commit) -> Result<(), CommitError> {
         self.commits.fetch_add(1, Ordering::SeqCst);
         let _permit = self.gate.acquire().await.unwrap();
-        let fault = self
-            .faults
-            .lock()
-            .unwrap()
-            .pop_front()
-            .unwrap_or(Fault::None);
-        match fault {
-            Fault::Failed => return Err(CommitError::Failed("disk full".into())),
-            Fault::Conflict => return Err(CommitError::Conflict),
-            Fault::UnknownLost => return Err(CommitError::Unknown("connection lost".into())),
-            Fault::UnknownLostThenDown => {
-                self.down.store(1, Ordering::SeqCst);
-                return Err(CommitError::Unknown("connection lost".into()));
-            }
-            _ => self.inner.commit(commit).await?,
-        }
-        match fault {
-            Fault::UnknownStored => Err(CommitError::Unknown("connection lost".into())),
-            Fault::UnknownStoredThenDown => {
-                self.down.store(1, Ordering::SeqCst);
-                Err(CommitError::Unknown("connection lost".into()))
-            }
-            Fault::ConflictStored => Err(CommitError::Conflict),
-            _ => Ok(()),
-        }
+        self.plans
+            .meet(Step::Commit, self.inner.commit(commit))
+            .await
     }
 
     async fn tile(&self, log: &str, level: u8, index: u64) -> Result<Option<Bytes>, StoreError> {
@@ -215,7 +300,8 @@ impl Store for Faulty {
         run: &NewRun,
         replaced: &[RunRow],
     ) -> Result<(), CommitError> {
-        self.inner.put_run(log, run, replaced).await
+        let put = self.inner.put_run(log, run, replaced);
+        self.plans.meet(Step::PutRun, put).await
     }
 
     async fn inventory(&self, log: &str) -> Result<Option<Inventory>, StoreError> {

@@ -12,12 +12,14 @@ mod faulty;
 mod fixture;
 mod fsck;
 mod guard;
+mod health;
 mod limits;
 mod postgres_server;
 mod reading;
 mod restart;
 mod runs;
 mod sqlite_file;
+mod steps;
 mod witnessed;
 mod writers;
 

@@ -7,7 +7,8 @@ use tlog::AppendError;
 stamp!(
     a_restart_keeps_the_log,
     closing_finishes_what_is_in_the_pool,
-    a_closed_log_takes_nothing
+    a_closed_log_takes_nothing,
+    time_does_not_go_back_with_the_clock_of_the_next_process,
 );
 
 async fn a_restart_keeps_the_log(mut fixture: Fixture) {
@@ -65,4 +66,23 @@ async fn a_closed_log_takes_nothing(fixture: Fixture) {
     );
     // Reading goes on.
     assert_eq!(log.entry(0).await.unwrap().unwrap().leaf, "leaf 0");
+}
+
+/// The clock's own step back is in `appending`; here the process ends in between.
+async fn time_does_not_go_back_with_the_clock_of_the_next_process(mut fixture: Fixture) {
+    let log = fixture.open().await;
+    let before = append(&log, submission(0)).await;
+    log.close().await;
+    drop(log);
+    fixture.hand.advance(-3600);
+    fixture.restart().await;
+    let log = fixture.open().await;
+    if log.head().size == 0 {
+        // The store in memory ended with its process.
+        return;
+    }
+    let after = append(&log, submission(1)).await;
+    assert_eq!(after.entry.time_ms, before.entry.time_ms);
+    assert_eq!(after.head.time_ms, before.head.time_ms);
+    assert_eq!(log.entry(1).await.unwrap().unwrap(), after.entry);
 }

@@ -1,6 +1,7 @@
 //! Everything that the log was ever heard to say.
 
 use super::answers::{Acknowledged, Known, created, known};
+use super::certificates::Issued;
 use super::reference::Hash;
 use crate::load::{Answer, Api, Prepared};
 use anyhow::{Result, bail, ensure};
@@ -14,7 +15,10 @@ const MAX_FAULTS: usize = 50;
 
 /// Shared by all clients.
 #[derive(Default)]
-pub(super) struct Ledger(Mutex<Pages>);
+pub(crate) struct Ledger {
+    pages: Mutex<Pages>,
+    issued: Mutex<Issued>,
+}
 
 #[derive(Default)]
 struct Pages {
@@ -30,8 +34,8 @@ pub(super) struct Book {
     pub(super) entries: HashMap<[u8; 32], Place>,
     /// Every signed checkpoint.
     pub(super) notes: HashSet<String>,
-    /// The largest tree that any answer spoke of.
-    newest: u64,
+    /// The largest tree that any answer of a process spoke of.
+    newest: HashMap<usize, u64>,
 }
 
 /// Where an acknowledged entry has to be, as far as the answer said.
@@ -43,7 +47,7 @@ pub(super) struct Place {
 
 /// How much happened.
 #[derive(Clone, Debug, Default, Serialize)]
-pub(super) struct Counts {
+pub(crate) struct Counts {
     /// Answers 201.
     created: u64,
     /// Answers 409 to a request that had got no answer before.
@@ -56,6 +60,8 @@ pub(super) struct Counts {
     busy: u64,
     /// Reads of the newest checkpoint.
     polls: u64,
+    /// Submissions that had no answer after all tries of a client; tried on all the same.
+    gave_up: u64,
 }
 
 /// What a client does next.
@@ -66,20 +72,38 @@ pub(super) enum Next {
 }
 
 impl Ledger {
-    /// Writes down the answer to a submission. Anything that the log must not say is a fault.
-    pub(super) fn submitted(&self, request: &Prepared, answer: &Answer) -> Next {
+    /// Writes down the answers to one submission that went to several processes at once: one of them may have made the
+    /// entry, the others found it.
+    pub(super) fn submitted_together(
+        &self,
+        request: &Prepared,
+        mut answers: Vec<(usize, Answer)>,
+    ) -> Next {
+        // 201 first: that is the order in which it happened.
+        answers.sort_by_key(|(_, answer)| answer.status);
+        let mut next = Next::Again;
+        for (server, answer) in &answers {
+            if self.submitted(*server, request, answer) == Next::Another {
+                next = Next::Another;
+            }
+        }
+        next
+    }
+
+    /// Writes down the answer of a process to a submission. Anything that the log must not say is a fault.
+    pub(super) fn submitted(&self, server: usize, request: &Prepared, answer: &Answer) -> Next {
         // The answer is parsed before the lock is taken.
         let read = match answer.status {
             201 => created(request, answer).map(Read::Created),
             409 => known(request.api, answer).map(Read::Known),
-            429 | 503 => Ok(Read::Busy),
+            429 | 503 if answer.header("retry-after").is_some() => Ok(Read::Busy),
             status => Err(anyhow::anyhow!(
                 "status {status}: {}",
                 String::from_utf8_lossy(&answer.body)
             )),
         };
         let mut pages = self.pages();
-        match read.and_then(|read| pages.enter(request, read)) {
+        match read.and_then(|read| pages.enter(server, request, read)) {
             Ok(next) => next,
             Err(error) => {
                 pages.fault(format!("{} submission: {error:#}", request.api.name()));
@@ -93,13 +117,20 @@ impl Ledger {
         self.pages().counts.unanswered += 1;
     }
 
-    /// The size that a read which starts now must at least see.
-    pub(super) fn newest(&self, api: Api) -> u64 {
-        self.pages().book(api).newest
+    /// Counts a submission that had no answer after all tries.
+    pub(super) fn gave_up(&self) {
+        self.pages().counts.gave_up += 1;
+    }
+
+    /// The size that a read from this process which starts now must at least see, also after it was killed.
+    pub(super) fn newest(&self, server: usize, api: Api) -> u64 {
+        let mut pages = self.pages();
+        let newest = &pages.book(api).newest;
+        newest.get(&server).copied().unwrap_or_default()
     }
 
     /// Writes down a checkpoint that was read, of which `least` leaves were known before.
-    pub(super) fn polled(&self, api: Api, note: String, least: u64) {
+    pub(super) fn polled(&self, server: usize, api: Api, note: String, least: u64) {
         let size = size_of(&note);
         let mut pages = self.pages();
         pages.counts.polls += 1;
@@ -110,7 +141,7 @@ impl Ledger {
             ));
         }
         let book = pages.book(api);
-        book.newest = book.newest.max(size.unwrap_or_default());
+        book.saw(server, size.unwrap_or_default());
         book.notes.insert(note);
     }
 
@@ -118,15 +149,15 @@ impl Ledger {
         self.pages().fault(text);
     }
 
-    pub(super) fn faults(&self) -> Vec<String> {
+    pub(crate) fn faults(&self) -> Vec<String> {
         self.pages().faults.clone()
     }
 
-    pub(super) fn counts(&self) -> Counts {
+    pub(crate) fn counts(&self) -> Counts {
         self.pages().counts.clone()
     }
 
-    pub(super) fn acknowledged(&self) -> usize {
+    pub(crate) fn acknowledged(&self) -> usize {
         let pages = self.pages();
         pages.books.values().map(|book| book.entries.len()).sum()
     }
@@ -136,9 +167,14 @@ impl Ledger {
         std::mem::take(self.pages().book(api))
     }
 
+    /// What is known of certificates.
+    pub(super) fn issued(&self) -> MutexGuard<'_, Issued> {
+        self.issued.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn pages(&self) -> MutexGuard<'_, Pages> {
         // Every entry is whole before the next one begins, so a poisoned book can still be read.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.pages.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -153,7 +189,7 @@ impl Pages {
         self.books.entry(api).or_default()
     }
 
-    fn enter(&mut self, request: &Prepared, read: Read) -> Result<Next> {
+    fn enter(&mut self, server: usize, request: &Prepared, read: Read) -> Result<Next> {
         let before = self.book(request.api).entries.get(&request.digest).copied();
         let place = match read {
             Read::Busy => {
@@ -166,7 +202,7 @@ impl Pages {
                 }
                 self.counts.created += 1;
                 let book = self.book(request.api);
-                book.newest = book.newest.max(new.size);
+                book.saw(server, new.size);
                 book.notes.insert(new.note);
                 Place {
                     index: Some(new.index),
@@ -192,6 +228,21 @@ impl Pages {
     }
 }
 
+impl Book {
+    fn saw(&mut self, server: usize, size: u64) {
+        let newest = self.newest.entry(server).or_default();
+        *newest = size.max(*newest);
+    }
+}
+
+impl Counts {
+    /// Share of the acknowledged submissions that a client had given up before.
+    pub(super) fn error_rate(&self) -> f64 {
+        let acknowledged = self.created + self.found_after_no_answer + self.refused_again;
+        self.gave_up as f64 / acknowledged.max(1) as f64
+    }
+}
+
 impl Place {
     /// Adds what an answer said; it must not be another place than before.
     fn with(mut self, known: Known) -> Result<Self> {
@@ -214,13 +265,15 @@ impl fmt::Display for Counts {
         write!(
             f,
             "{} entries created; {} requests without an answer, {} of them were in the log when sent again; \
-             {} duplicates refused; {} times busy; {} checkpoints read",
+             {} duplicates refused; {} times busy; {} checkpoints read; {} gave up ({:.4} %)",
             self.created,
             self.unanswered,
             self.found_after_no_answer,
             self.refused_again,
             self.busy,
-            self.polls
+            self.polls,
+            self.gave_up,
+            self.error_rate() * 100.0
         )
     }
 }
@@ -256,31 +309,42 @@ mod tests {
         let ledger = Ledger::default();
         for index in ["7", "7", "8"] {
             let known = answer(409, Some(("x-log-index", index)));
-            assert_eq!(ledger.submitted(&request(), &known), Next::Another);
+            assert_eq!(ledger.submitted(0, &request(), &known), Next::Another);
         }
         assert_eq!(ledger.acknowledged(), 1);
         assert_eq!(ledger.faults().len(), 1);
     }
 
     #[test]
+    fn two_processes_may_find_one_entry_and_not_make_two() {
+        let ledger = Ledger::default();
+        let known = |index| answer(409, Some(("x-log-index", index)));
+        let both = vec![(0, known("7")), (1, known("7"))];
+        assert_eq!(ledger.submitted_together(&request(), both), Next::Another);
+        assert!(ledger.faults().is_empty());
+        ledger.submitted_together(&request(), vec![(0, known("7")), (1, known("8"))]);
+        assert_eq!(ledger.faults().len(), 1);
+    }
+
+    #[test]
     fn a_checkpoint_older_than_an_answer_is_a_fault() {
         let ledger = Ledger::default();
-        ledger.polled(Api::V1, "origin\n5\nroot\n".into(), 5);
-        assert_eq!(ledger.newest(Api::V1), 5);
+        ledger.polled(0, Api::V1, "origin\n5\nroot\n".into(), 5);
+        assert_eq!(ledger.newest(0, Api::V1), 5);
+        assert_eq!(ledger.newest(1, Api::V1), 0);
         assert!(ledger.faults().is_empty());
-        ledger.polled(Api::V1, "origin\n4\nroot\n".into(), 5);
+        ledger.polled(0, Api::V1, "origin\n4\nroot\n".into(), 5);
         assert_eq!(ledger.faults().len(), 1);
     }
 
     #[test]
     fn a_busy_server_is_asked_again_and_an_error_is_a_fault() {
         let ledger = Ledger::default();
-        assert_eq!(
-            ledger.submitted(&request(), &answer(503, None)),
-            Next::Again
-        );
+        let busy = answer(503, Some(("retry-after", "1")));
+        assert_eq!(ledger.submitted(0, &request(), &busy), Next::Again);
         assert!(ledger.faults().is_empty());
-        ledger.submitted(&request(), &answer(500, None));
-        assert_eq!((ledger.acknowledged(), ledger.faults().len()), (0, 1));
+        ledger.submitted(0, &request(), &answer(500, None));
+        ledger.submitted(0, &request(), &answer(503, None));
+        assert_eq!((ledger.acknowledged(), ledger.faults().len()), (0, 2));
     }
 }

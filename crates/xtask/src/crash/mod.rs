@@ -1,43 +1,54 @@
-//! `cargo xtask crash`: kills the real program at random moments under load, and proves that nothing was lost or forked.
+//! `cargo xtask crash`: kills the real program under load, at random moments and at every named one, alone and among
+//! several processes on one database, and proves that nothing was lost or forked.
 //!
 //! SIGKILL shows that no acknowledged entry lives in the process alone. It does not show that the disk was told to keep
 //! it: what the process wrote stays in the system's cache.
 
 mod answers;
+mod certificates;
+mod fleet;
 mod ledger;
+mod moments;
 mod prove;
+mod random;
 mod reference;
+mod server;
 mod traffic;
 
-use crate::e2e::{Starting, build_release};
+pub(crate) use certificates::token;
+pub(crate) use ledger::Ledger;
+pub(crate) use prove::{Proven, prove};
+pub(crate) use server::Server;
+pub(crate) use traffic::{Plan, Traffic};
+
+use crate::e2e::build_release;
 use anyhow::{Context, Result, bail};
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
-use ledger::Ledger;
 use serde_json::json;
-use std::net::TcpListener;
-use std::path::Path;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
-use traffic::Traffic;
 
-/// Kills within `cargo xtask test`.
-const SHORT: u32 = 20;
-/// One start in so many is killed before it is ready.
-const EARLY: u32 = 5;
-/// How long a start may live that is killed early; a start takes some 50 ms.
-const EARLY_MILLIS: u64 = 80;
-/// How long the others live once they are ready.
-const READY_MILLIS: std::ops::RangeInclusive<u64> = 10..=400;
+/// Random kills within `cargo xtask test`, on each store.
+const SHORT_KILLS: u32 = 8;
+/// How long several processes are killed within `cargo xtask test`.
+const SHORT_FLEET: Duration = Duration::from_secs(10);
+/// Far longer than any answer takes while its database is there.
+const PATIENCE: Duration = Duration::from_secs(5);
 
-#[derive(Args)]
+#[derive(Args, Clone)]
 pub(crate) struct Options {
-    /// How often the program is killed
+    /// How often the program is killed at random moments
     #[arg(long, default_value_t = 200)]
     kills: u32,
     /// PostgreSQL instead of SQLite: a URL, or `temporary` for a server of the test's own
     #[arg(long, value_name = "URL")]
     database: Option<String>,
+    /// Several processes on one PostgreSQL, one of them killed every second
+    #[arg(long, value_name = "COUNT", requires = "database")]
+    processes: Option<usize>,
+    /// How long the several processes are killed
+    #[arg(long, default_value_t = 2.0, requires = "processes")]
+    minutes: f64,
     /// Repeats the moments of an earlier run
     #[arg(long)]
     seed: Option<u64>,
@@ -49,89 +60,98 @@ pub(crate) struct Options {
     json: bool,
 }
 
-/// The short form, after the end-to-end test has built the program.
+/// The short form, after the end-to-end test has built the program: both stores, each named moment once, three processes.
 pub(crate) fn short() -> Result<()> {
+    let program = moments::build()?;
     println!("\n== crash loop");
-    crash(&Options {
-        kills: SHORT,
+    let sqlite = Options {
+        kills: SHORT_KILLS,
         database: None,
+        processes: None,
+        minutes: 0.0,
         seed: None,
         clients: 4,
         json: false,
-    })
+    };
+    random::run(&sqlite)?;
+    moments::run(&sqlite, &program, 1)?;
+    if !testkit::Cluster::is_installed() {
+        println!("SKIPPED: the crash loop on PostgreSQL, no server program on this machine");
+        return Ok(());
+    }
+    let postgres = Options {
+        database: Some("temporary".to_owned()),
+        ..sqlite
+    };
+    random::run(&postgres)?;
+    moments::run(&postgres, &program, 1)?;
+    fleet::run(&postgres, 3, SHORT_FLEET)
 }
 
 pub(crate) fn run(options: &Options) -> Result<()> {
     build_release()?;
-    crash(options)
+    if let Some(processes) = options.processes {
+        let time = Duration::try_from_secs_f64(options.minutes * 60.0).context("--minutes")?;
+        return fleet::run(options, processes, time);
+    }
+    let program = moments::build()?;
+    random::run(options)?;
+    moments::run(options, &program, 3)
 }
 
-fn crash(options: &Options) -> Result<()> {
-    let start = Instant::now();
-    let seed = options.seed.unwrap_or_else(|| fastrand::u64(..));
-    eprintln!("seed {seed}");
-    let folder = tempfile::tempdir()?;
-    let (database, _cluster) = database(options)?;
-    let data = folder.path().join("data");
-    let server = Server::new(&data, database.as_deref())?;
-    let mut instance = server.spawn()?.ready()?;
-    let ledger = Arc::new(Ledger::default());
-    let traffic = Traffic::start(&instance.url, options.clients, &ledger)?;
+/// A loop that is under way.
+struct Round {
+    what: String,
+    seed: u64,
+    start: Instant,
+    json: bool,
+}
 
-    let bar = bar(options);
-    let mut random = fastrand::Rng::with_seed(seed);
-    let mut early = 0;
-    for _ in 0..options.kills {
-        std::thread::sleep(Duration::from_millis(random.u64(READY_MILLIS)));
-        instance.kill()?;
-        while random.u32(..EARLY) == 0 {
-            let starting = server.spawn()?;
-            std::thread::sleep(Duration::from_millis(random.u64(..EARLY_MILLIS)));
-            starting.kill()?;
-            early += 1;
+impl Round {
+    fn begin(options: &Options, what: &str) -> Self {
+        let seed = options.seed.unwrap_or_else(|| fastrand::u64(..));
+        let store = match options.database {
+            Some(_) => "PostgreSQL",
+            None => "SQLite",
+        };
+        let what = format!("{what}, {store}");
+        eprintln!("{what}: seed {seed}");
+        Self {
+            what,
+            seed,
+            start: Instant::now(),
+            json: options.json,
         }
-        instance = server
-            .spawn()?
-            .ready()
-            .with_context(|| format!("a start after a kill failed (seed {seed})"))?;
-        bar.inc(1);
-        bar.set_message(format!("{} entries acknowledged", ledger.acknowledged()));
     }
-    bar.finish_and_clear();
-    traffic.stop(&ledger)?;
-    let loaded = start.elapsed();
-    let proven = prove::prove(&instance, &ledger)?;
-    instance.stop()?;
 
-    let faults = ledger.faults();
-    if options.json {
-        let summary = json!({
-            "seed": seed, "kills": options.kills, "kills_before_ready": early,
-            "database": database.as_deref().map_or("sqlite", |_| "postgres"),
-            "traffic": ledger.counts(), "proven": proven, "faults": faults,
-            "seconds": start.elapsed().as_secs_f64(),
-        });
-        println!("{summary}");
-    } else {
-        println!(
-            "{} kills and {early} before ready in {:.1} s\n{}\n{proven}",
-            options.kills,
-            loaded.as_secs_f64(),
-            ledger.counts(),
+    /// Prints what happened and what was proved; anything that the log must not have said is an error.
+    fn end(&self, kills: &str, loaded: Duration, ledger: &Ledger, proven: &Proven) -> Result<()> {
+        let (counts, faults) = (ledger.counts(), ledger.faults());
+        if self.json {
+            let summary = json!({
+                "what": self.what, "seed": self.seed, "kills": kills, "traffic": counts, "proven": proven,
+                "faults": faults, "loaded_seconds": loaded.as_secs_f64(),
+                "seconds": self.start.elapsed().as_secs_f64(),
+            });
+            println!("{summary}");
+        } else {
+            let (what, seconds) = (&self.what, loaded.as_secs_f64());
+            println!("{what}: {kills} in {seconds:.1} s\n{counts}\n{proven}");
+        }
+        if !faults.is_empty() {
+            bail!(
+                "{} faults (seed {}):\n{}",
+                faults.len(),
+                self.seed,
+                faults.join("\n")
+            );
+        }
+        eprintln!(
+            "nothing lost, nothing forked, nothing twice: {:.1} s",
+            self.start.elapsed().as_secs_f64()
         );
+        Ok(())
     }
-    if !faults.is_empty() {
-        bail!(
-            "{} faults (seed {seed}):\n{}",
-            faults.len(),
-            faults.join("\n")
-        );
-    }
-    eprintln!(
-        "nothing lost, nothing forked: {:.1} s",
-        start.elapsed().as_secs_f64()
-    );
-    Ok(())
 }
 
 /// The database's URL, and the server when it is ours.
@@ -143,30 +163,8 @@ fn database(options: &Options) -> Result<(Option<String>, Option<testkit::Cluste
     Ok((Some(cluster.database()), Some(cluster)))
 }
 
-/// How to start the program, always at the same address.
-struct Server<'a> {
-    data: &'a Path,
-    args: Vec<String>,
-}
-
-impl<'a> Server<'a> {
-    fn new(data: &'a Path, database: Option<&str>) -> Result<Self> {
-        let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
-        let mut args = vec!["--listen".to_owned(), format!("127.0.0.1:{port}")];
-        if let Some(url) = database {
-            args.extend(["--database".to_owned(), url.to_owned()]);
-        }
-        Ok(Self { data, args })
-    }
-
-    fn spawn(&self) -> Result<Starting> {
-        let args: Vec<&str> = self.args.iter().map(String::as_str).collect();
-        Starting::spawn(self.data, &args)
-    }
-}
-
-fn bar(options: &Options) -> ProgressBar {
-    let bar = ProgressBar::new(u64::from(options.kills));
+fn bar(length: u64) -> ProgressBar {
+    let bar = ProgressBar::new(length);
     if let Ok(style) = ProgressStyle::with_template("{bar:30} {pos}/{len} kills, {msg}, {eta} left")
     {
         bar.set_style(style);

@@ -1,6 +1,7 @@
 //! The proof at the end: all that was ever acknowledged or signed is in the final tree.
 
 use super::answers::{base64, has_digest, hash_of_hex, newest};
+use super::certificates;
 use super::ledger::{Book, Ledger, Place};
 use super::reference::{Hash, Leaves, leaf_hash, rs_merkle_root};
 use crate::e2e::Instance;
@@ -26,7 +27,17 @@ const BUNDLE: u64 = 256;
 
 /// What was checked, by log.
 #[derive(Debug, Default, Serialize)]
-pub(super) struct Proven(BTreeMap<&'static str, Log>);
+pub(crate) struct Proven {
+    logs: BTreeMap<&'static str, Log>,
+    ct: Certificates,
+}
+
+#[derive(Debug, Default, Serialize)]
+struct Certificates {
+    size: usize,
+    issued: usize,
+    heads: usize,
+}
 
 #[derive(Debug, Default, Serialize)]
 struct Log {
@@ -37,19 +48,19 @@ struct Log {
     sizes_signed: usize,
 }
 
-/// Reads both logs to their ends and compares. Faults go to the ledger; an error means that it could not be done.
-pub(super) fn prove(instance: &Instance, ledger: &Ledger) -> Result<Proven> {
+/// Reads both logs from `url` to their ends and compares. Faults go to the ledger; an error means that it could not be done.
+pub(crate) fn prove(instance: &Instance, url: &str, ledger: &Ledger) -> Result<Proven> {
     let keys = Keys::load(instance)?;
     let mut proven = Proven::default();
     for api in Api::BOTH {
         let book = ledger.take(api);
         let fault = |text: String| ledger.fault(format!("{}: {text}", api.name()));
         // 1. The final tree, from the stored bodies.
-        let head = newest(api, &one(&instance.url, Call::get(api.checkpoint())?)?)?;
+        let head = newest(api, &one(url, Call::get(api.checkpoint())?)?)?;
         let (size, _) = keys.open(api, &head)?;
         let bodies = match api {
-            Api::V1 => v1_bodies(&instance.url, size)?,
-            Api::V2 => v2_bodies(&instance.url, size)?,
+            Api::V1 => v1_bodies(url, size)?,
+            Api::V2 => v2_bodies(url, size)?,
         };
         let leaves = Leaves::new(bodies.iter().map(|body| leaf_hash(body)).collect());
         if rs_merkle_root(leaves.hashes()) != leaves.root(leaves.hashes().len()) && size > 0 {
@@ -61,7 +72,7 @@ pub(super) fn prove(instance: &Instance, ledger: &Ledger) -> Result<Proven> {
         }
         // 3. v1: and is found by its UUID.
         let uuids = match api {
-            Api::V1 => by_uuid(&instance.url, &book, &fault)?,
+            Api::V1 => by_uuid(url, &book, &fault)?,
             Api::V2 => 0,
         };
         // 4. Every checkpoint is signed and is a prefix of the final tree.
@@ -87,8 +98,17 @@ pub(super) fn prove(instance: &Instance, ledger: &Ledger) -> Result<Proven> {
             checkpoints: book.notes.len(),
             sizes_signed: sizes.len(),
         };
-        proven.0.insert(api.name(), log);
+        proven.logs.insert(api.name(), log);
     }
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    let (size, issued, heads) = runtime.block_on(certificates::prove(url, ledger))?;
+    proven.ct = Certificates {
+        size,
+        issued,
+        heads,
+    };
     Ok(proven)
 }
 
@@ -296,14 +316,23 @@ impl Keys {
 
 impl fmt::Display for Proven {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let lines = self.0.iter().map(|(name, log)| {
+        let lines = self.logs.iter().map(|(name, log)| {
             format!(
                 "{name}: {} acknowledged entries in a tree of {}, {} found by UUID; \
                  {} checkpoints of {} sizes signed, each a prefix of the final tree",
                 log.acknowledged, log.size, log.found_by_uuid, log.checkpoints, log.sizes_signed
             )
         });
-        f.write_str(&lines.collect::<Vec<_>>().join("\n"))
+        f.write_str(&lines.collect::<Vec<_>>().join("\n"))?;
+        let Certificates {
+            size,
+            issued,
+            heads,
+        } = self.ct;
+        write!(
+            f,
+            "\nct: {issued} issued certificates in a tree of {size}; {heads} tree heads, each a prefix of the final tree"
+        )
     }
 }
 

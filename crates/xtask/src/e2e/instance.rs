@@ -2,7 +2,9 @@
 
 use crate::shell::{cargo, root, step, text};
 use anyhow::{Context, Result, bail};
+use std::fs::File;
 use std::io::{BufRead, BufReader};
+use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -110,6 +112,46 @@ impl Instance {
         self.child.wait()?;
         Ok(())
     }
+
+    /// Asks it to stop (SIGTERM) and waits until it was killed instead.
+    pub(crate) fn stop_and_die(mut self, patience: Duration) -> Result<()> {
+        text(Command::new("kill").arg(self.child.id().to_string()))?;
+        await_kill(&mut self.child, patience)
+    }
+
+    /// Fails when the process has ended.
+    pub(crate) fn check_alive(&mut self) -> Result<()> {
+        match self.child.try_wait()? {
+            None => Ok(()),
+            Some(status) => bail!("`up` ended with {status}"),
+        }
+    }
+}
+
+/// Waits until a process was killed (SIGKILL), by itself or by others.
+fn await_kill(child: &mut Child, patience: Duration) -> Result<()> {
+    let start = Instant::now();
+    loop {
+        match child.try_wait()? {
+            Some(status) if status.signal() == Some(SIGKILL) => return Ok(()),
+            Some(status) => bail!("it ended with {status} instead of being killed"),
+            None if start.elapsed() > patience => bail!("it still lives after {patience:?}"),
+            None => std::thread::sleep(Duration::from_millis(2)),
+        }
+    }
+}
+
+const SIGKILL: i32 = 9;
+
+/// What is other than usual about a start.
+#[derive(Clone, Default)]
+pub(crate) struct Launch {
+    /// The program, when it is not the one under test.
+    pub(crate) program: Option<PathBuf>,
+    /// Where it has to kill itself (`SIGSTEAD_KILL_POINT`).
+    pub(crate) kill_point: Option<String>,
+    /// A file that takes what it writes to standard error.
+    pub(crate) errors: Option<PathBuf>,
 }
 
 /// Resident memory of a process, in KiB.
@@ -136,15 +178,27 @@ pub(crate) struct Starting {
 impl Starting {
     /// Starts with these arguments besides `up --json --data-dir`.
     pub(crate) fn spawn(data: &Path, args: &[&str]) -> Result<Self> {
+        Self::spawn_as(data, args, &Launch::default())
+    }
+
+    /// As [`Starting::spawn`], with what is other than usual.
+    pub(crate) fn spawn_as(data: &Path, args: &[&str], launch: &Launch) -> Result<Self> {
         let start = Instant::now();
-        let child = Command::new(release_binary())
+        let program = launch.program.clone().unwrap_or_else(release_binary);
+        let mut command = Command::new(program);
+        command
             .args(["up", "--json", "--data-dir"])
             .arg(data)
             .args(args)
             .stdout(Stdio::piped())
-            .stdin(Stdio::null())
-            .spawn()
-            .context("cannot start the program")?;
+            .stdin(Stdio::null());
+        if let Some(point) = &launch.kill_point {
+            command.env("SIGSTEAD_KILL_POINT", point);
+        }
+        if let Some(path) = &launch.errors {
+            command.stderr(File::options().create(true).append(true).open(path)?);
+        }
+        let child = command.spawn().context("cannot start the program")?;
         Ok(Self {
             child,
             data: data.to_owned(),
@@ -182,6 +236,17 @@ impl Starting {
         self.child.kill()?;
         self.child.wait()?;
         Ok(())
+    }
+
+    /// Waits until it has killed itself, ready or not.
+    pub(crate) fn die(mut self, patience: Duration) -> Result<()> {
+        let died = await_kill(&mut self.child, patience);
+        if died.is_err() {
+            // Already ended is fine.
+            let _ = self.child.kill();
+            let _ = self.child.wait();
+        }
+        died
     }
 }
 

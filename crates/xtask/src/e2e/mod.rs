@@ -12,7 +12,9 @@ mod registry;
 
 use crate::tools::Tools;
 use anyhow::Result;
-pub(crate) use instance::{Instance, Starting, build_release, release_binary, resident_kib};
+pub(crate) use instance::{
+    Instance, Launch, Starting, build_release, release_binary, resident_kib,
+};
 use std::time::Instant;
 
 pub(crate) fn run() -> Result<()> {

@@ -2,6 +2,7 @@
 
 use super::writer::signed;
 use super::{Postgres, blob, number, saturate};
+use crate::kill::{self, Moment};
 use crate::store::{CommitError, NewRun, PageId, RunRow, StoreError};
 use bytes::Bytes;
 use sqlx::postgres::PgConnection;
@@ -136,6 +137,7 @@ pub(super) async fn put(
                 .await?;
         }
     }
+    kill::pass(Moment::RunWritten);
     transaction.commit().await?;
     Ok(true)
 }

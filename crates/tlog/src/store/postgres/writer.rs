@@ -5,6 +5,7 @@
 
 use super::{CONNECT_TIMEOUT, is_broken, runs};
 use crate::TreeHead;
+use crate::kill::{self, Moment};
 use crate::store::{Commit, CommitError, NewRun, RunRow, TileRow, Turn};
 use async_trait::async_trait;
 use sqlx::Connection;
@@ -106,7 +107,7 @@ impl Writers {
         .bind(head.time_ms)
         .bind(&head.checkpoint[..])
         .execute(&mut connection);
-        let done = outcome(timeout(COMMIT_TIMEOUT, insert).await)?;
+        let done = self.outcome(timeout(COMMIT_TIMEOUT, insert).await)?;
         self.put_back(connection);
         match done.rows_affected() {
             1 => Ok(()),
@@ -117,7 +118,8 @@ impl Writers {
     pub(super) async fn commit(&self, commit: &Commit) -> Result<(), CommitError> {
         // Taken out, put back when it worked: a future that is dropped half-way takes its connection with it.
         let mut connection = self.take().await?;
-        let swapped = outcome(timeout(COMMIT_TIMEOUT, execute(&mut connection, commit)?).await)?;
+        let swapped =
+            self.outcome(timeout(COMMIT_TIMEOUT, execute(&mut connection, commit)?).await)?;
         self.put_back(connection);
         match swapped {
             true => Ok(()),
@@ -134,7 +136,7 @@ impl Writers {
         runs::check(run)?;
         let mut connection = self.take().await?;
         let put = runs::put(&mut connection, log, run, replaced);
-        let stored = outcome(timeout(COMMIT_TIMEOUT, put).await)?;
+        let stored = self.outcome(timeout(COMMIT_TIMEOUT, put).await)?;
         self.put_back(connection);
         match stored {
             true => Ok(()),
@@ -153,11 +155,22 @@ impl Writers {
                 .execute(&mut connection)
                 .await
         };
-        outcome(timeout(COMMIT_TIMEOUT, lock).await)?;
+        self.outcome(timeout(COMMIT_TIMEOUT, lock).await)?;
         Ok(Locked {
             writers: self,
             connection,
         })
+    }
+
+    /// Tells what is stored after a writing statement. What ended one connection has usually ended those that rest as
+    /// well: each of them would cost another commit of unknown outcome.
+    fn outcome<T>(&self, result: Timed<T>) -> Result<T, CommitError> {
+        let outcome = outcome(result);
+        if matches!(outcome, Err(CommitError::Unknown(_))) {
+            let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+            idle.clear();
+        }
+        outcome
     }
 
     pub(super) async fn close(&self) {
@@ -179,11 +192,13 @@ pub(super) struct Locked {
 impl Turn for Locked {
     async fn commit(mut self: Box<Self>, commit: &Commit) -> Result<(), CommitError> {
         let connection = &mut self.connection;
-        if !outcome(timeout(COMMIT_TIMEOUT, execute(connection, commit)?).await)? {
+        let swapped = timeout(COMMIT_TIMEOUT, execute(connection, commit)?).await;
+        if !self.writers.outcome(swapped)? {
             return Err(CommitError::Conflict);
         }
+        kill::pass(Moment::BatchWritten);
         let end = sqlx::query("COMMIT").execute(&mut self.connection);
-        outcome(timeout(COMMIT_TIMEOUT, end).await)?;
+        self.writers.outcome(timeout(COMMIT_TIMEOUT, end).await)?;
         self.writers.put_back(self.connection);
         Ok(())
     }
@@ -237,7 +252,6 @@ fn newest_hash(tile: &TileRow) -> Option<(u8, u64, &[u8])> {
 
 type Timed<T> = Result<Result<T, sqlx::Error>, tokio::time::error::Elapsed>;
 
-/// Tells what is stored after a writing statement.
 fn outcome<T>(result: Timed<T>) -> Result<T, CommitError> {
     let error = match result {
         Ok(Ok(value)) => return Ok(value),

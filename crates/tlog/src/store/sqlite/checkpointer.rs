@@ -1,5 +1,6 @@
 //! Copies the write-ahead log into the database file, outside of commits.
 
+use crate::kill::{self, Moment};
 use sqlx::sqlite::SqlitePool;
 use std::sync::Arc;
 use std::time::Duration;
@@ -44,6 +45,7 @@ async fn run(dirty: Arc<Notify>, writer: SqlitePool, readers: SqlitePool) {
     loop {
         dirty.notified().await;
         tokio::time::sleep(PERIOD).await;
+        kill::pass(Moment::CheckpointStart);
         // PASSIVE waits for nobody: it copies what no reader still needs, on a connection that is not the writer's.
         let pages = match checkpoint(&readers, "PRAGMA wal_checkpoint(PASSIVE)").await {
             Ok(pages) => pages,
@@ -52,6 +54,7 @@ async fn run(dirty: Arc<Notify>, writer: SqlitePool, readers: SqlitePool) {
                 continue;
             }
         };
+        kill::pass(Moment::CheckpointDone);
         if pages > TRUNCATE_PAGES {
             // On the writer's connection, so that no commit runs against it. Busy readers only put it off.
             if let Err(error) = checkpoint(&writer, "PRAGMA wal_checkpoint(TRUNCATE)").await {

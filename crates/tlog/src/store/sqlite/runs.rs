@@ -1,6 +1,7 @@
 //! Runs of keys in SQLite. A statement costs more than a page, so many pages go through one, told apart by JSON.
 
 use super::{Sqlite, blob, failed, impossible, number, saturate, signed};
+use crate::kill::{self, Moment};
 use crate::store::{CommitError, NewRun, PageId, RunRow, StoreError};
 use bytes::Bytes;
 use sqlx::{Connection, Row, SqliteConnection};
@@ -140,6 +141,7 @@ pub(super) async fn put(
                 .map_err(failed)?;
         }
     }
+    kill::pass(Moment::RunWritten);
     transaction
         .commit()
         .await

@@ -2,6 +2,7 @@
 
 use super::super::instance::{Instance, release_binary};
 use super::{data, sign};
+use crate::load::{Answer, Api, Call, Client, prepare};
 use crate::shell::{both, capture, text};
 use anyhow::{Context, Result, ensure};
 use std::fs;
@@ -236,6 +237,19 @@ pub(super) fn full_disk(folder: &Path) -> Result<()> {
     Ok(())
 }
 
+/// Submits an entry that no other one equals.
+fn submit(instance: &Instance, api: Api) -> Result<Answer> {
+    let request = prepare(api, 1)?.pop().context("a request")?;
+    send(instance, Call::post(api.entries(), request.body)?)
+}
+
+fn send(instance: &Instance, call: Call) -> Result<Answer> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    runtime.block_on(async { Client::new(&instance.url).send(call).await })
+}
+
 fn full_disk_on(folder: &Path, small: &Path) -> Result<()> {
     let instance = Instance::start(&small.join("data"))?;
     sign(&instance, folder, 2)?;
@@ -251,8 +265,33 @@ fn full_disk_on(folder: &Path, small: &Path) -> Result<()> {
     }
     let refused = refused.context("signing went on with a full disk")?;
     ensure!(!refused.contains("panicked"), "{refused}");
+    // Both APIs ask to come back, and the probe of a load balancer says why.
+    for api in Api::BOTH {
+        // What was freed within the database may still take a few.
+        let refused = (0..50).find_map(|_| {
+            let answer = submit(&instance, api).ok()?;
+            (answer.status != 201).then_some(answer)
+        });
+        let answer = refused.context("entries are taken with a full disk")?;
+        ensure!(
+            answer.status == 503 && answer.header("retry-after").is_some(),
+            "{} answers {} {:?} with a full disk",
+            api.name(),
+            answer.status,
+            answer.body
+        );
+    }
+    let ready = send(&instance, Call::get("/readyz")?)?;
+    ensure!(
+        ready.status == 503,
+        "/readyz answers {} with a full disk",
+        ready.status
+    );
     fs::remove_file(&filler)?;
     sign(&instance, folder, 2).context("after a full disk got room again")?;
     sign(&instance, folder, 1).context("after a full disk got room again")?;
+    instance
+        .get("/readyz")
+        .context("after a full disk got room again")?;
     instance.stop()
 }
