@@ -82,7 +82,7 @@ impl Follower {
     ) -> Result<Arc<View>, GuardError> {
         let _showing = self.showing.lock().await;
         let view = Arc::new(view);
-        if view.head.size <= self.newest.borrow().head.size {
+        if !is_news(&view, &self.newest.borrow()) {
             return Ok(view);
         }
         self.guard.record(self.reader.log(), &view.head).await?;
@@ -156,12 +156,12 @@ impl Follower {
                     )));
                 }
                 check_checkpoint(&since.head).map_err(|detail| self.corrupt(detail))?;
-                let head = Arc::new(since.head);
-                return Ok((head.size > view.head.size).then_some((
-                    View { head, edge },
-                    changes,
-                    rows,
-                )));
+                let newer = View {
+                    head: Arc::new(since.head),
+                    edge,
+                    frozen: since.frozen,
+                };
+                return Ok(is_news(&newer, view).then_some((newer, changes, rows)));
             }
             if edge.size() == before || edge.size() > since.head.size {
                 return Err(self.corrupt(format!("entry {before} is not stored")));
@@ -225,6 +225,12 @@ impl Follower {
     fn tasks(&self) -> MutexGuard<'_, Vec<JoinHandle<()>>> {
         self.tasks.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// More entries, or the same ones for ever.
+fn is_news(view: &View, shown: &View) -> bool {
+    let (have, shown_size) = (view.head.size, shown.head.size);
+    have > shown_size || (have == shown_size && view.frozen && !shown.frozen)
 }
 
 async fn poll(follower: Weak<Follower>) {

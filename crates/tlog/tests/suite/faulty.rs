@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use tlog::store::{
-    BatchRow, Commit, CommitError, Inventory, KeyRow, NewRun, PageId, RunRow, Since, Turn,
+    BatchRow, Commit, CommitError, Freeze, Inventory, KeyRow, NewRun, PageId, RunRow, Since, Turn,
 };
 use tlog::{Store, StoreError, TreeHead};
 use tokio::sync::Semaphore;
@@ -76,7 +76,39 @@ impl Faulty {
         }
     }
 
-    /// The next commits meet these faults, then none.
+    /// Writes, or not, as the next fault wants it.
+    async fn with_fault(
+        &self,
+        write: impl Future<Output = Result<(), CommitError>>,
+    ) -> Result<(), CommitError> {
+        let fault = self
+            .faults
+            .lock()
+            .unwrap()
+            .pop_front()
+            .unwrap_or(Fault::None);
+        match fault {
+            Fault::Failed => return Err(CommitError::Failed("disk full".into())),
+            Fault::Conflict => return Err(CommitError::Conflict),
+            Fault::UnknownLost => return Err(CommitError::Unknown("connection lost".into())),
+            Fault::UnknownLostThenDown => {
+                self.down.store(1, Ordering::SeqCst);
+                return Err(CommitError::Unknown("connection lost".into()));
+            }
+            _ => write.await?,
+        }
+        match fault {
+            Fault::UnknownStored => Err(CommitError::Unknown("connection lost".into())),
+            Fault::UnknownStoredThenDown => {
+                self.down.store(1, Ordering::SeqCst);
+                Err(CommitError::Unknown("connection lost".into()))
+            }
+            Fault::ConflictStored => Err(CommitError::Conflict),
+            _ => Ok(()),
+        }
+    }
+
+    /// The next commits and freezes meet these faults, then none.
     pub(crate) fn plan(&self, faults: impl IntoIterator<Item = Fault>) {
         self.faults.lock().unwrap().extend(faults);
     }
@@ -134,31 +166,11 @@ impl Store for Faulty {
     async fn commit(&self, commit: &Commit) -> Result<(), CommitError> {
         self.commits.fetch_add(1, Ordering::SeqCst);
         let _permit = self.gate.acquire().await.unwrap();
-        let fault = self
-            .faults
-            .lock()
-            .unwrap()
-            .pop_front()
-            .unwrap_or(Fault::None);
-        match fault {
-            Fault::Failed => return Err(CommitError::Failed("disk full".into())),
-            Fault::Conflict => return Err(CommitError::Conflict),
-            Fault::UnknownLost => return Err(CommitError::Unknown("connection lost".into())),
-            Fault::UnknownLostThenDown => {
-                self.down.store(1, Ordering::SeqCst);
-                return Err(CommitError::Unknown("connection lost".into()));
-            }
-            _ => self.inner.commit(commit).await?,
-        }
-        match fault {
-            Fault::UnknownStored => Err(CommitError::Unknown("connection lost".into())),
-            Fault::UnknownStoredThenDown => {
-                self.down.store(1, Ordering::SeqCst);
-                Err(CommitError::Unknown("connection lost".into()))
-            }
-            Fault::ConflictStored => Err(CommitError::Conflict),
-            _ => Ok(()),
-        }
+        self.with_fault(self.inner.commit(commit)).await
+    }
+
+    async fn freeze(&self, freeze: &Freeze) -> Result<(), CommitError> {
+        self.with_fault(self.inner.freeze(freeze)).await
     }
 
     async fn tile(&self, log: &str, level: u8, index: u64) -> Result<Option<Bytes>, StoreError> {
