@@ -97,6 +97,10 @@ impl Follower {
 
     /// Asks the store for what was committed up to now. Who asks while another one waits for its turn shares the answer.
     pub(crate) async fn refresh(&self) -> Result<Arc<View>, OpenError> {
+        if self.view().frozen {
+            // Nothing comes after it.
+            return Ok(self.view());
+        }
         let wanted = Instant::now();
         let mut asked = self.asked.lock().await;
         if asked.is_none_or(|asked| asked <= wanted) {
@@ -240,6 +244,9 @@ async fn poll(follower: Weak<Follower>) {
         let Some(follower) = follower.upgrade() else {
             return;
         };
+        if follower.view().frozen {
+            return;
+        }
         match follower.refresh().await {
             Ok(_) => failing = false,
             Err(error) if !failing => {

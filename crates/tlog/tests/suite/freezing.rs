@@ -2,9 +2,10 @@
 
 use crate::faulty::Fault;
 use crate::fixture::{
-    Fixture, append, append_all, audit, check_answer, check_checkpoint, submission,
+    Fixture, NoteSigner, append, append_all, audit, check_answer, check_checkpoint, submission,
 };
 use crate::stamp;
+use sqlx::Connection as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use tlog::{AppendError, FileGuard, Guard, Limits, Log, Store, fsck};
@@ -238,4 +239,41 @@ async fn a_closed_log_is_not_frozen(fixture: Fixture) {
     assert_eq!(log.freeze().await.unwrap_err(), AppendError::Closed);
     let stored = fixture.store.since("test", 0).await.unwrap().unwrap();
     assert!(!stored.frozen);
+}
+
+/// A release that does not know the mark commits as it always did.
+const AS_BEFORE: &str = "UPDATE tlog_log SET size = size + 1 WHERE name = 'test'";
+
+#[tokio::test]
+async fn the_file_itself_keeps_other_releases_from_a_frozen_log() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("log.db");
+    let store = tlog::store::sqlite(&path).await.unwrap();
+    let signer = Arc::new(NoteSigner::default());
+    let clock = clock::Clock::system();
+    let log = Log::open(store, "test", signer, clock, Limits::default(), true);
+    let log = log.await.unwrap();
+    let options = sqlx::sqlite::SqliteConnectOptions::new().filename(&path);
+    let pool = sqlx::SqlitePool::connect_with(options).await.unwrap();
+    let before = sqlx::query(AS_BEFORE).execute(&pool).await.unwrap();
+    assert_eq!(before.rows_affected(), 1);
+    let undo = "UPDATE tlog_log SET size = size - 1 WHERE name = 'test'";
+    sqlx::query(undo).execute(&pool).await.unwrap();
+    log.freeze().await.unwrap();
+    let refused = sqlx::query(AS_BEFORE).execute(&pool).await.unwrap_err();
+    assert!(refused.to_string().contains("frozen"), "{refused}");
+    pool.close().await;
+}
+
+#[tokio::test]
+async fn the_server_itself_keeps_other_releases_from_a_frozen_log() {
+    let Some(fixture) = Fixture::postgres().await else {
+        return;
+    };
+    let log = fixture.open().await;
+    log.freeze().await.unwrap();
+    let mut connection = sqlx::PgConnection::connect(fixture.url()).await.unwrap();
+    let refused = sqlx::query(AS_BEFORE).execute(&mut connection).await;
+    let refused = refused.unwrap_err().to_string();
+    assert!(refused.contains("frozen"), "{refused}");
 }
