@@ -56,7 +56,7 @@ impl From<AppendError> for CtError {
         match error {
             AppendError::PoolFull => Self::Busy,
             AppendError::TooLarge { have, max } => Self::TooLarge { have, max },
-            AppendError::Closed | AppendError::Unavailable(_) => {
+            AppendError::Closed | AppendError::Frozen | AppendError::Unavailable(_) => {
                 Self::Unavailable(error.to_string())
             }
         }

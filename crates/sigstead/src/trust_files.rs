@@ -1,6 +1,6 @@
 //! The files that make stock clients use this instance.
 
-use crate::instance::{PublicHalf, write_atomically};
+use crate::instance::{Kind, PublicHalf, Shard, write_atomically};
 use anyhow::Result;
 use formats::bundle::{CertificateChain, LogId, RawBytes};
 use formats::trust::{
@@ -10,6 +10,8 @@ use formats::trust::{
 };
 use pki::cert::Certificate;
 use std::path::{Path, PathBuf};
+use time::Duration;
+use time::format_description::well_known::Rfc3339;
 
 /// File names, as scripts know them.
 pub(crate) const TRUSTED_ROOT_FILE: &str = "trusted_root.json";
@@ -52,24 +54,17 @@ pub(crate) fn write(
 /// The trusted root, in the v0.1 form that all clients read.
 pub(crate) fn trusted_root(public: &PublicHalf) -> Result<TrustedRoot> {
     let start = public.created_text()?;
-    let v2_id = rekor::v2::log_id(&public.host, &public.rekor_v2);
+    let tlogs = public.shards()?;
+    let tlogs = tlogs.iter().map(shard).collect::<Result<_>>()?;
     Ok(TrustedRoot {
         media_type: TRUSTED_ROOT.to_owned(),
-        tlogs: vec![
-            log(
-                &public.url,
-                &public.rekor_v1,
-                public.rekor_v1.key_id(),
-                &start,
-            ),
-            log(&public.url, &public.rekor_v2, v2_id, &start),
-        ],
+        tlogs,
         certificate_authorities: vec![authority(&public.url, &public.ca_chain, &start)],
         ctlogs: vec![log(
             &format!("{}/ctlog", public.url),
             &public.ct_log,
             public.ct_log.key_id(),
-            &start,
+            since(&start),
         )],
         timestamp_authorities: vec![authority(&timestamp_url(public), &public.tsa_chain, &start)],
     })
@@ -82,13 +77,14 @@ pub(crate) fn signing_config(
     rekor_version: u32,
 ) -> Result<SigningConfig> {
     let start = public.created_text()?;
+    let shard = public.newest(match rekor_version {
+        1 => Kind::RekorV1,
+        _ => Kind::RekorV2,
+    })?;
     let service = |url: String, major_api_version| Service {
         url,
         major_api_version,
-        valid_for: TimeRange {
-            start: Some(start.clone()),
-            end: None,
-        },
+        valid_for: since(&start),
         operator: public.host.clone(),
     };
     let any = || {
@@ -104,7 +100,10 @@ pub(crate) fn signing_config(
             .map(|url| service(url.to_owned(), 1))
             .into_iter()
             .collect(),
-        rekor_tlog_urls: vec![service(public.url.clone(), rekor_version)],
+        rekor_tlog_urls: vec![Service {
+            valid_for: since(&shard.start.format(&Rfc3339)?),
+            ..service(shard.url, rekor_version)
+        }],
         rekor_tlog_config: any(),
         tsa_urls: vec![service(timestamp_url(public), 1)],
         tsa_config: any(),
@@ -124,7 +123,28 @@ fn timestamp_url(public: &PublicHalf) -> String {
     format!("{}/api/v1/timestamp", public.url)
 }
 
-fn log(url: &str, key: &pki::key::PublicKey, id: [u8; 32], start: &str) -> LogInstance {
+/// How long a timestamp may come after the freeze of the shard that has its entry: as long as a certificate lives, because
+/// some clients stamp while they log.
+const AFTER_FREEZE: Duration = Duration::minutes(10);
+
+/// A shard; the end stands there once it is frozen, and old signatures stay verifiable.
+fn shard(shard: &Shard) -> Result<LogInstance> {
+    let end = shard.frozen.map(|frozen| frozen + AFTER_FREEZE);
+    let valid_for = TimeRange {
+        start: Some(shard.start.format(&Rfc3339)?),
+        end: end.map(|end| end.format(&Rfc3339)).transpose()?,
+    };
+    Ok(log(&shard.url, &shard.key, shard.log_id(), valid_for))
+}
+
+fn since(start: &str) -> TimeRange {
+    TimeRange {
+        start: Some(start.to_owned()),
+        end: None,
+    }
+}
+
+fn log(url: &str, key: &pki::key::PublicKey, id: [u8; 32], valid_for: TimeRange) -> LogInstance {
     LogInstance {
         base_url: url.to_owned(),
         hash_algorithm: "SHA2_256".to_owned(),
@@ -134,10 +154,7 @@ fn log(url: &str, key: &pki::key::PublicKey, id: [u8; 32], start: &str) -> LogIn
                 .key_details(key.default_scheme())
                 .unwrap_or_default()
                 .to_owned(),
-            valid_for: Some(TimeRange {
-                start: Some(start.to_owned()),
-                end: None,
-            }),
+            valid_for: Some(valid_for),
         },
         log_id: LogId {
             key_id: id.to_vec().into(),
@@ -167,10 +184,7 @@ fn authority(uri: &str, chain: &[Certificate], start: &str) -> CertificateAuthor
                 })
                 .collect(),
         },
-        valid_for: TimeRange {
-            start: Some(start.to_owned()),
-            end: None,
-        },
+        valid_for: since(start),
         operator: String::new(),
     }
 }

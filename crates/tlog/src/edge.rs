@@ -18,6 +18,8 @@ const LEVELS: u8 = 8;
 pub(crate) struct View {
     pub(crate) head: Arc<TreeHead>,
     pub(crate) edge: Edge,
+    /// The log never grows beyond this head.
+    pub(crate) frozen: bool,
 }
 
 /// The partial tiles at the right of a tree; `tiles[level]` may be empty, is never full.
@@ -125,6 +127,7 @@ pub(crate) async fn load(store: &dyn Store, log: &str, head: TreeHead) -> Result
     Ok(View {
         head: Arc::new(head),
         edge: Edge { right, tiles },
+        frozen: false,
     })
 }
 
@@ -167,12 +170,13 @@ pub(crate) async fn leaf_hashes(
 }
 
 /// The head row repeats what the last batch says. The tree covers neither its time nor its signature, so they are
-/// compared: a changed byte of a signature would else be answered to everybody.
+/// compared: a changed byte of a signature would else be answered to everybody. A frozen head was signed once more.
 pub(crate) async fn check_last_batch(
     store: &dyn Store,
     log: &str,
-    head: &TreeHead,
+    view: &View,
 ) -> Result<(), OpenError> {
+    let head = &view.head;
     let Some(last) = head.size.checked_sub(1) else {
         return Ok(());
     };
@@ -180,7 +184,7 @@ pub(crate) async fn check_last_batch(
     let same = rows
         .first()
         .is_some_and(|row| row.checkpoint == head.checkpoint && row.time_ms == head.time_ms);
-    if !same {
+    if !same && !view.frozen {
         return Err(OpenError::Corrupt {
             name: log.to_owned(),
             detail: "the head has another checkpoint or time than the last batch; `sigstead fsck` tells which one lies"

@@ -95,7 +95,7 @@ impl Follower {
     ) -> Result<Arc<View>, GuardError> {
         let _showing = self.showing.lock().await;
         let view = Arc::new(view);
-        if view.head.size <= self.newest.borrow().head.size {
+        if !is_news(&view, &self.newest.borrow()) {
             return Ok(view);
         }
         self.guard.record(self.reader.log(), &view.head).await?;
@@ -111,6 +111,11 @@ impl Follower {
 
     /// Asks the store for what was committed up to now. Who asks while another one waits for its turn shares the answer.
     pub(crate) async fn refresh(&self) -> Result<Arc<View>, OpenError> {
+        if self.view().frozen {
+            // Nothing comes after it.
+            self.health.head_read();
+            return Ok(self.view());
+        }
         let wanted = Instant::now();
         let mut asked = self.asked.lock().await;
         if asked.is_none_or(|asked| asked <= wanted) {
@@ -171,12 +176,12 @@ impl Follower {
                     )));
                 }
                 check_checkpoint(&since.head).map_err(|detail| self.corrupt(detail))?;
-                let head = Arc::new(since.head);
-                return Ok((head.size > view.head.size).then_some((
-                    View { head, edge },
-                    changes,
-                    rows,
-                )));
+                let newer = View {
+                    head: Arc::new(since.head),
+                    edge,
+                    frozen: since.frozen,
+                };
+                return Ok(is_news(&newer, view).then_some((newer, changes, rows)));
             }
             if edge.size() == before || edge.size() > since.head.size {
                 return Err(self.corrupt(format!("entry {before} is not stored")));
@@ -242,6 +247,12 @@ impl Follower {
     }
 }
 
+/// More entries, or the same ones for ever.
+fn is_news(view: &View, shown: &View) -> bool {
+    let (have, shown_size) = (view.head.size, shown.head.size);
+    have > shown_size || (have == shown_size && view.frozen && !shown.frozen)
+}
+
 async fn poll(follower: Weak<Follower>) {
     let mut failing = false;
     loop {
@@ -249,6 +260,9 @@ async fn poll(follower: Weak<Follower>) {
         let Some(follower) = follower.upgrade() else {
             return;
         };
+        if follower.view().frozen {
+            return;
+        }
         match follower.refresh().await {
             Ok(_) => failing = false,
             Err(error) if !failing => {

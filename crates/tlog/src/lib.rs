@@ -3,7 +3,7 @@
 //! A [`Log`] is one Merkle tree (RFC 6962) in a [`Store`]. [`Log::append`] waits for the commit and answers with a proof;
 //! every read comes from one committed tree head. The rooms:
 //!
-//! - `log`: the handle; `sequencer`: the one task that appends; `reader`: everything else;
+//! - `log`: the handle; `sequencer`: the one task that appends; `freeze`: its last act; `reader`: everything else;
 //! - `edge`: the right edge in memory, loaded at start; `follow`: what other processes commit; `cache`: full tiles;
 //! - `keys`: deduplication and lookup; `shown`: what witnesses have cosigned;
 //! - `batch`: the row of a batch; [`store`]: the narrow boundary to PostgreSQL, SQLite and memory;
@@ -15,6 +15,7 @@ mod batch;
 mod cache;
 mod edge;
 mod follow;
+mod freeze;
 pub mod fsck;
 pub mod guard;
 mod health;
@@ -56,6 +57,12 @@ pub struct TreeHead {
 pub trait HeadSigner: Send + Sync {
     /// Makes the signed note of a head. Its body must be a checkpoint of this very size and root.
     async fn sign_head(&self, size: u64, root: &Hash, time_ms: i64) -> Result<Bytes, SignError>;
+
+    /// Makes the signed note of the last head of a log that is frozen at `time_ms`, for the size and root that it has.
+    /// A kind of log whose notes say nothing of it signs the head as any other.
+    async fn sign_frozen(&self, size: u64, root: &Hash, time_ms: i64) -> Result<Bytes, SignError> {
+        self.sign_head(size, root, time_ms).await
+    }
 }
 
 /// Why a tree head was not signed.
@@ -195,6 +202,9 @@ pub enum AppendError {
     /// [`Log::close`] was called.
     #[error("the log is closed")]
     Closed,
+    /// The log is frozen: it never takes an entry again, and this one is not in it.
+    #[error("the log is frozen; entries go to the shard after it")]
+    Frozen,
     /// Not stored as far as known; a retry is safe (deduplicated).
     #[error("the log's store is not available: {0}")]
     Unavailable(String),

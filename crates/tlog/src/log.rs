@@ -7,9 +7,9 @@ use crate::health::Unwell;
 use crate::keys::Keys;
 use crate::kill::{self, Moment};
 use crate::reader::Reader;
-use crate::sequencer::{Pending, Placed, Sequencer};
+use crate::sequencer::{FreezeReply, Pending, Placed, Sequencer};
 use crate::shown::{Shown, Witnesses};
-use crate::store::{CommitError, KeyKind, Store, StoreError};
+use crate::store::{CommitError, KeyKind, Since, Store, StoreError};
 use crate::{
     AppendError, Entry, HeadSigner, Integrated, Limits, OpenError, ReadError, Submission, TreeHead,
 };
@@ -37,6 +37,7 @@ struct Inner {
     reader: Arc<Reader>,
     max_entry: usize,
     queue: mpsc::Sender<Pending>,
+    freezes: mpsc::Sender<FreezeReply>,
     follower: Arc<Follower>,
     shown: Shown,
     closing: watch::Sender<bool>,
@@ -94,16 +95,17 @@ impl Log {
         guard: Arc<dyn Guard>,
         witnesses: Option<Arc<dyn Witnesses>>,
     ) -> Result<Self, OpenError> {
-        let head = match store.head(name).await? {
-            Some(head) => head,
+        let newest = match newest(&*store, name).await? {
+            Some(newest) => newest,
             None if create => {
                 check_never_signed(&*guard, name).await?;
                 self::create(&*store, name, &*signer, &clock).await?
             }
             None => return Err(OpenError::Missing(name.to_owned())),
         };
-        let view = load(&*store, name, head).await?;
-        check_last_batch(&*store, name, &view.head).await?;
+        let mut view = load(&*store, name, newest.head).await?;
+        view.frozen = newest.frozen;
+        check_last_batch(&*store, name, &view).await?;
         let reader = Reader::new(store.clone(), name);
         guard::check(&*guard, &reader, &view).await?;
         guard.record(name, &view.head).await?;
@@ -133,6 +135,7 @@ impl Log {
         let (queue, submissions) = mpsc::channel(limits.pool.max(1));
         let (closing, close) = watch::channel(false);
         let (finish, finished) = watch::channel(());
+        let (freezes, asked) = mpsc::channel(1);
         let sequencer = Sequencer {
             reader: reader.clone(),
             signer,
@@ -144,6 +147,8 @@ impl Log {
             known: true,
             losses: 0,
             closing: close,
+            freezes: asked,
+            asked: None,
             _finished: finish,
         };
         tokio::spawn(sequencer.run());
@@ -152,6 +157,7 @@ impl Log {
                 reader,
                 max_entry,
                 queue,
+                freezes,
                 follower,
                 shown,
                 closing,
@@ -178,6 +184,9 @@ impl Log {
         }
         if *self.inner.closing.borrow() {
             return Err(AppendError::Closed);
+        }
+        if self.is_frozen() {
+            return Err(AppendError::Frozen);
         }
         let place = self
             .inner
@@ -254,6 +263,26 @@ impl Log {
             proof,
             duplicate,
         })
+    }
+
+    /// Freezes the log for ever and answers its last head; a log that is frozen already answers the head that it has.
+    ///
+    /// What is committed before is below that head. Everything else that waits is answered [`AppendError::Frozen`], by
+    /// every process that appends to this log. Reads go on.
+    ///
+    /// # Errors
+    /// [`AppendError::Unavailable`] when it is not known to be frozen, [`AppendError::Closed`] after [`Log::close`]. Then
+    /// freezing again is safe.
+    pub async fn freeze(&self) -> Result<Arc<TreeHead>, AppendError> {
+        let (reply, frozen) = oneshot::channel();
+        let asked = self.inner.freezes.send(reply).await;
+        asked.map_err(|_| AppendError::Closed)?;
+        frozen.await.map_err(|_| AppendError::Closed)?
+    }
+
+    /// Whether the log is known to be frozen, without waiting. Another process's freeze shows as its commits do.
+    pub fn is_frozen(&self) -> bool {
+        self.inner.follower.view().frozen
     }
 
     /// The newest head that is shown, without waiting: the committed one, with witnesses the one that they cosigned.
@@ -424,13 +453,18 @@ async fn check_never_signed(guard: &dyn Guard, name: &str) -> Result<(), OpenErr
     }
 }
 
+/// The newest head alone: no batch begins behind the last size.
+async fn newest(store: &dyn Store, name: &str) -> Result<Option<Since>, StoreError> {
+    store.since(name, u64::MAX).await
+}
+
 /// Signs and stores the head of the empty tree; when another process was first, takes its head.
 async fn create(
     store: &dyn Store,
     name: &str,
     signer: &dyn HeadSigner,
     clock: &Clock,
-) -> Result<TreeHead, OpenError> {
+) -> Result<Since, OpenError> {
     let root = Edge::empty().root();
     let time_ms = clock.unix_millis();
     let checkpoint = signer.sign_head(0, &root, time_ms).await?;
@@ -444,9 +478,12 @@ async fn create(
     let created = store.create(name, &head).await;
     kill::pass(Moment::LogCreated);
     match created {
-        Ok(()) => Ok(head),
-        Err(CommitError::Conflict) => store
-            .head(name)
+        Ok(()) => Ok(Since {
+            head,
+            rows: Vec::new(),
+            frozen: false,
+        }),
+        Err(CommitError::Conflict) => newest(store, name)
             .await?
             .ok_or_else(|| OpenError::Missing(name.to_owned())),
         Err(error) => Err(StoreError::Unavailable(error.to_string()).into()),

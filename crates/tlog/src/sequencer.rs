@@ -34,7 +34,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 /// How long one submission is tried again while other writers are first. Each time some other writer went on; a client
 /// that waited this long is about to give up, and its retry is deduplicated.
-const PATIENCE: Duration = Duration::from_secs(10);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Conflicts in a row after which the head row's lock is waited for. One may be chance; locking first costs two round
 /// trips, during which no other process commits.
@@ -42,9 +42,9 @@ const PATIENT_LOSSES: u32 = 2;
 
 /// Commits of one submission that may get lost, one behind the other, before it is refused: a connection that broke once
 /// or twice is worth it; on a full disk every commit is lost, and the client should hear of it.
-const MAX_LOST: u8 = 3;
+pub(crate) const MAX_LOST: u8 = 3;
 /// Before the next try after a lost commit: what lost it rarely ends within a millisecond.
-const LOST_PAUSE: Duration = Duration::from_millis(50);
+pub(crate) const LOST_PAUSE: Duration = Duration::from_millis(50);
 
 /// A submission in the pool, and who waits for it.
 pub(crate) struct Pending {
@@ -65,6 +65,9 @@ pub(crate) struct Placed {
     pub(crate) duplicate: bool,
 }
 
+/// Where the frozen head goes to.
+pub(crate) type FreezeReply = oneshot::Sender<Result<Arc<TreeHead>, AppendError>>;
+
 /// The state of the task; see the module.
 pub(crate) struct Sequencer {
     pub(crate) reader: Arc<Reader>,
@@ -80,6 +83,10 @@ pub(crate) struct Sequencer {
     /// Conflicts since the last commit.
     pub(crate) losses: u32,
     pub(crate) closing: watch::Receiver<bool>,
+    /// Who wants the log frozen; dealt with between two batches.
+    pub(crate) freezes: mpsc::Receiver<FreezeReply>,
+    /// Taken from `freezes`.
+    pub(crate) asked: Option<FreezeReply>,
     /// Dropped with the task: tells [`crate::Log::close`] that it ended.
     pub(crate) _finished: watch::Sender<()>,
 }
@@ -101,8 +108,11 @@ impl Sequencer {
     /// Runs until the log is closed and everything accepted is answered.
     pub(crate) async fn run(mut self) {
         while let Some(batch) = self.gather().await {
-            kill::pass(Moment::BatchGathered);
-            self.sequence(batch).await;
+            if !batch.is_empty() {
+                kill::pass(Moment::BatchGathered);
+                self.sequence(batch).await;
+            }
+            self.freeze_if_asked().await;
         }
     }
 
@@ -112,6 +122,9 @@ impl Sequencer {
             Ok(started) => started,
             Err(error) => return self.refuse_all(batch, &error),
         };
+        if view.frozen {
+            return refuse(batch, &AppendError::Frozen);
+        }
         let Some(mut slots) = self.deduplicate(&view, batch).await else {
             return;
         };
@@ -222,7 +235,11 @@ impl Sequencer {
         self.stop_taking_when_closing();
         let first = match self.waiting.pop_front() {
             Some(pending) => pending,
-            None => self.next().await?,
+            None => match self.next().await {
+                Some(pending) => pending,
+                // An empty batch: a freeze came first.
+                None => return self.asked.is_some().then(Vec::new),
+            },
         };
         // Behind another writer the room is not known: what does not fit is put back.
         let room = match self.known {
@@ -262,6 +279,10 @@ impl Sequencer {
     async fn next(&mut self) -> Option<Pending> {
         tokio::select! {
             pending = self.queue.recv() => return pending,
+            Some(asked) = self.freezes.recv(), if self.asked.is_none() => {
+                self.asked = Some(asked);
+                return None;
+            }
             // Also when every handle is gone: then the queue is closed already.
             _ = self.closing.wait_for(|closing| *closing) => {}
         }
@@ -276,7 +297,9 @@ impl Sequencer {
     }
 
     /// What a batch starts from: after losing too often the right to be the next writer, then the view to append to.
-    async fn start(&mut self) -> Result<(Option<Box<dyn Turn>>, Arc<View>), AppendError> {
+    pub(crate) async fn start(
+        &mut self,
+    ) -> Result<(Option<Box<dyn Turn>>, Arc<View>), AppendError> {
         let turn = self.turn().await?;
         Ok((turn, self.current().await?))
     }
@@ -393,6 +416,7 @@ impl Sequencer {
             view: View {
                 head: Arc::new(head),
                 edge,
+                frozen: false,
             },
             full: changes,
         })
@@ -488,6 +512,13 @@ fn answer(slots: Vec<Slot>, row: &BatchRow, view: &Arc<View>) {
     }
 }
 
-fn unavailable(why: impl std::fmt::Display) -> AppendError {
+/// For what is no fault of the log or its store: its health does not change.
+fn refuse(batch: impl IntoIterator<Item = Pending>, error: &AppendError) {
+    for pending in batch {
+        let _ = pending.reply.send(Err(error.clone()));
+    }
+}
+
+pub(crate) fn unavailable(why: impl std::fmt::Display) -> AppendError {
     AppendError::Unavailable(why.to_string())
 }

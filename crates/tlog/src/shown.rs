@@ -173,6 +173,7 @@ async fn ask(
                 ..(*view.head).clone()
             }),
             edge: view.edge.clone(),
+            frozen: view.frozen,
         })),
         Err(why) => {
             let (log, size) = (reader.log(), view.head.size);

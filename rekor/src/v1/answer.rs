@@ -27,6 +27,17 @@ impl Shard {
         Ok(Some(LogEntryMap::from([(id.to_string(), entry)])))
     }
 
+    /// As [`Self::entry_at`], for a leaf hash.
+    pub(crate) async fn entry_by_uuid(
+        &self,
+        uuid: &merkle::Hash,
+    ) -> Result<Option<LogEntryMap>, ApiError> {
+        match self.find(uuid).await? {
+            Some(local) => self.entry_at(local).await,
+            None => Ok(None),
+        }
+    }
+
     /// Makes the answer for a proven entry and signs its SET.
     pub(crate) async fn answer(
         &self,

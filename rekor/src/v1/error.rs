@@ -149,7 +149,10 @@ impl From<NameError> for ApiError {
 impl From<AppendError> for ApiError {
     fn from(error: AppendError) -> Self {
         match error {
-            AppendError::PoolFull | AppendError::Closed => Self::retry_later(error.to_string()),
+            // Frozen without a shard behind it: this process has not learned of the rotation yet.
+            AppendError::PoolFull | AppendError::Closed | AppendError::Frozen => {
+                Self::retry_later(error.to_string())
+            }
             AppendError::TooLarge { .. } => {
                 Self::bad_request(format!("error processing entry: {error}"))
             }

@@ -9,6 +9,8 @@ mod retrieve;
 mod routes;
 mod shard;
 
+pub use shard::Shards;
+
 use crate::head::NoteSigner;
 use crate::limits;
 use std::sync::Arc;
@@ -23,6 +25,7 @@ pub fn head_signer(host: &str, tree_id: i64, signer: keys::Signer) -> Arc<dyn tl
         name: host.to_owned(),
         hint: note::hint(&signer.public_key().key_id()),
         signer,
+        says_frozen: false,
     })
 }
 
@@ -58,7 +61,17 @@ pub struct Deps {
     pub registry: prometheus::Registry,
 }
 
-/// Builds the routes `/api/v1/log…`, `/api/v1/index/retrieve` and `/ping`.
+/// Builds the routes `/api/v1/log…`, `/api/v1/index/retrieve` and `/ping` over one shard.
 pub fn build(config: Config, deps: Deps) -> axum::Router {
-    routes::router(config, deps)
+    let shards = Shards::new(config.tree_id, deps.log, deps.signer);
+    build_sharded(shards, config.max_body, &deps.registry)
+}
+
+/// Builds the same routes over shards that may be added to later. `max_body` bounds a request's body, in bytes.
+pub fn build_sharded(
+    shards: Shards,
+    max_body: usize,
+    registry: &prometheus::Registry,
+) -> axum::Router {
+    routes::router(shards, max_body, registry)
 }

@@ -5,7 +5,7 @@ use crate::kinds;
 use crate::limits;
 use crate::v1::error::{ApiError, validation};
 use crate::v1::id::{EntryId, EntryName, NameError};
-use crate::v1::shard::Shard;
+use crate::v1::shard::Now;
 use formats::wire::LogEntryMap;
 use http::StatusCode;
 use merkle::Hash;
@@ -65,28 +65,25 @@ impl Query {
         Ok(query)
     }
 
-    /// Looks everything up; what is not found is left out.
-    pub(crate) async fn run(&self, shard: &Shard) -> Result<Vec<LogEntryMap>, ApiError> {
+    /// Looks everything up; what is not found is left out. A leaf hash is looked up in every shard, and may be in several.
+    pub(crate) async fn run(&self, now: &Now) -> Result<Vec<LogEntryMap>, ApiError> {
         let mut found = Vec::new();
-        for id in self.ids.iter().filter(|id| id.tree_id == shard.tree_id) {
-            found.extend(by_hash(shard, &id.uuid).await?);
+        for id in &self.ids {
+            if let Some(shard) = now.by_tree(id.tree_id) {
+                found.extend(shard.entry_by_uuid(&id.uuid).await?);
+            }
         }
         for hash in &self.leaf_hashes {
-            found.extend(by_hash(shard, hash).await?);
+            for shard in now.searched() {
+                found.extend(shard.entry_by_uuid(hash).await?);
+            }
         }
         for &index in &self.indexes {
-            if let Some(local) = shard.local_index(index) {
+            if let Some((shard, local)) = now.by_index(index) {
                 found.extend(shard.entry_at(local).await?);
             }
         }
         Ok(found)
-    }
-}
-
-async fn by_hash(shard: &Shard, hash: &Hash) -> Result<Option<LogEntryMap>, ApiError> {
-    match shard.find(hash).await? {
-        Some(local) => shard.entry_at(local).await,
-        None => Ok(None),
     }
 }
 

@@ -8,8 +8,7 @@ use crate::v1::id::{EntryId, EntryName};
 use crate::v1::negotiate::{JSON, PEM, check_accept, read_json};
 use crate::v1::params::Params;
 use crate::v1::retrieve::Query;
-use crate::v1::shard::{Proven, Shard};
-use crate::v1::{Config, Deps};
+use crate::v1::shard::{Now, Proven, Shard, Shards};
 use crate::work::Workers;
 use axum::Router;
 use axum::body::Body;
@@ -19,14 +18,15 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, get, post};
 use formats::wire::LogEntryMap;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
-use serde_json::json;
+use prometheus::Registry;
+use serde_json::{Value, json};
 use tlog::Submission;
 use tower_http::cors::{Any, CorsLayer};
 
 /// What every handler has at hand.
 #[derive(Clone)]
 struct Api {
-    shard: Shard,
+    shards: Shards,
     max_body: usize,
     metrics: Metrics,
     workers: Workers,
@@ -40,11 +40,11 @@ const ENTRIES: &str = "/api/v1/log/entries";
 /// What Go's chi middleware calls no cache.
 const NO_CACHE: &str = "no-cache, no-store, no-transform, must-revalidate, private, max-age=0";
 
-pub(super) fn router(config: Config, deps: Deps) -> Router {
-    let metrics = Metrics::register(&deps.registry, "v1");
+pub(super) fn router(shards: Shards, max_body: usize, registry: &Registry) -> Router {
+    let metrics = Metrics::register(registry, "v1");
     let api = Api {
-        shard: Shard::active(config.tree_id, deps.log, deps.signer),
-        max_body: config.max_body,
+        shards,
+        max_body,
         metrics: metrics.clone(),
         workers: Workers::new(),
     };
@@ -112,8 +112,8 @@ async fn create_entry(
         identity: uuid,
         extra: bytes::Bytes::new(),
     };
-    let integrated = api.shard.log.append(submission).await?;
-    let id = api.shard.entry_id(uuid);
+    let (shard, integrated) = api.shards.append(submission).await?;
+    let id = shard.entry_id(uuid);
     if integrated.duplicate {
         return Err(ApiError::duplicate(&id, location(&id)?));
     }
@@ -124,7 +124,7 @@ async fn create_entry(
         proof: &integrated.proof,
         head: &integrated.head,
     };
-    let (id, entry) = api.shard.answer(&proven).await?;
+    let (id, entry) = shard.answer(&proven).await?;
     created(&id, &LogEntryMap::from([(id.to_string(), entry)]))
 }
 
@@ -150,12 +150,9 @@ async fn entry_by_index(
     check_accept(&headers, JSON)?;
     let index = Params::new(pairs).required_integer("logIndex", 0)?;
     let index = u64::try_from(index).map_err(|_| ApiError::no_entry())?;
-    let local = api
-        .shard
-        .local_index(index)
-        .ok_or_else(ApiError::no_entry)?;
-    let entry = api
-        .shard
+    let now = api.shards.now();
+    let (shard, local) = now.by_index(index).ok_or_else(ApiError::no_entry)?;
+    let entry = shard
         .entry_at(local)
         .await?
         .ok_or_else(ApiError::no_entry)?;
@@ -169,22 +166,17 @@ async fn entry_by_uuid(
     Path(name): Path<String>,
 ) -> Result<Response, ApiError> {
     check_accept(&headers, JSON)?;
-    let uuid = match EntryName::parse(&name)? {
-        EntryName::Uuid(uuid) => uuid,
-        EntryName::Id(id) if id.tree_id == api.shard.tree_id => id.uuid,
-        EntryName::Id(_) => return Err(ApiError::no_entry()),
+    let now = api.shards.now();
+    let (uuid, shards): (_, Vec<&Shard>) = match EntryName::parse(&name)? {
+        EntryName::Uuid(uuid) => (uuid, now.searched().collect()),
+        EntryName::Id(id) => (id.uuid, now.by_tree(id.tree_id).into_iter().collect()),
     };
-    let local = api
-        .shard
-        .find(&uuid)
-        .await?
-        .ok_or_else(ApiError::no_entry)?;
-    let entry = api
-        .shard
-        .entry_at(local)
-        .await?
-        .ok_or_else(ApiError::no_entry)?;
-    Ok(fresh(json_response(StatusCode::OK, &entry)))
+    for shard in shards {
+        if let Some(entry) = shard.entry_by_uuid(&uuid).await? {
+            return Ok(fresh(json_response(StatusCode::OK, &entry)));
+        }
+    }
+    Err(ApiError::no_entry())
 }
 
 /// `POST entries/retrieve`: up to ten at once.
@@ -199,21 +191,35 @@ async fn retrieve_entries(
         .workers
         .run(body.len(), move || Query::parse(&body))
         .await??;
-    Ok(json_response(StatusCode::OK, &query.run(&api.shard).await?))
+    Ok(json_response(
+        StatusCode::OK,
+        &query.run(&api.shards.now()).await?,
+    ))
 }
 
 /// `GET /api/v1/log`.
 async fn log_info(State(api): State<Api>, headers: HeaderMap) -> Result<Response, ApiError> {
     check_accept(&headers, JSON)?;
-    let head = api.shard.log.head();
-    let info = json!({
+    let now = api.shards.now();
+    let inactive = now.inactive().iter().map(tree_info);
+    let inactive = inactive.collect::<Result<Vec<_>, _>>()?;
+    let mut info = tree_info(now.active())?;
+    info["inactiveShards"] = match inactive.is_empty() {
+        true => Value::Null,
+        false => Value::Array(inactive),
+    };
+    Ok(fresh(json_response(StatusCode::OK, &info)))
+}
+
+/// What is told of each shard.
+fn tree_info(shard: &Shard) -> Result<Value, ApiError> {
+    let head = shard.log.head();
+    Ok(json!({
         "rootHash": hex::encode(head.root),
         "treeSize": head.size,
         "signedTreeHead": checkpoint_text(&head.checkpoint)?,
-        "treeID": api.shard.tree_id.to_string(),
-        "inactiveShards": null,
-    });
-    Ok(fresh(json_response(StatusCode::OK, &info)))
+        "treeID": shard.tree_id.to_string(),
+    }))
 }
 
 /// `GET publicKey`: the key of a shard, the active one when none is named.
@@ -224,14 +230,10 @@ async fn public_key(
 ) -> Result<Response, ApiError> {
     check_accept(&headers, PEM)?;
     let params = Params::new(pairs);
-    if let Some(wanted) = params
-        .tree_id()?
-        .filter(|wanted| !is_tree(wanted, &api.shard))
-    {
-        let message = format!("Bad Request: {}", no_such_tree(wanted, &api.shard));
-        return Err(ApiError::bad_request(message));
-    }
-    let pem = api.shard.signer.public_key().to_pem();
+    let now = api.shards.now();
+    let shard = tree(&now, params.tree_id()?)
+        .map_err(|message| ApiError::bad_request(format!("Bad Request: {message}")))?;
+    let pem = shard.signer.public_key().to_pem();
     Ok(fresh(
         ([(header::CONTENT_TYPE, HeaderValue::from_static(PEM))], pem).into_response(),
     ))
@@ -247,23 +249,21 @@ async fn log_proof(
     let params = Params::new(pairs);
     let first = params.integer("firstSize", 1)?.unwrap_or(1);
     let last = params.required_integer("lastSize", 1)?;
-    let tree = params.tree_id()?;
+    let wanted = params.tree_id()?;
     if first > last {
         let message = format!("firstSize({first}) must be less than lastSize({last})");
         return Err(ApiError::bad_request(message));
     }
-    if let Some(wanted) = tree.filter(|wanted| !is_tree(wanted, &api.shard)) {
-        return Err(ApiError::bad_request(no_such_tree(wanted, &api.shard)));
-    }
-    let head = api.shard.log.head();
+    let now = api.shards.now();
+    let shard = tree(&now, wanted).map_err(ApiError::bad_request)?;
+    let head = shard.log.head();
     if last > wire_int(head.size)? {
         let size = head.size;
         return Err(ApiError::bad_request(format!(
             "the tree size requested({last}) was greater than what is currently observable({size})"
         )));
     }
-    let hashes = api
-        .shard
+    let hashes = shard
         .log
         .consistency_proof(first.unsigned_abs(), last.unsigned_abs())
         .await?;
@@ -301,16 +301,19 @@ async fn wrong_method(method: Method, OriginalUri(uri): OriginalUri) -> ApiError
     ApiError::new(StatusCode::METHOD_NOT_ALLOWED, message)
 }
 
-fn is_tree(wanted: &str, shard: &Shard) -> bool {
-    wanted.parse() == Ok(shard.tree_id)
-}
-
-fn no_such_tree(wanted: &str, shard: &Shard) -> String {
-    format!(
-        "no log range found for tree ID {}; this log's tree ID is {}",
-        crate::echo(wanted),
-        shard.tree_id
-    )
+/// The shard that a question names, else the active one; an error says which there are.
+fn tree<'a>(now: &'a Now, wanted: Option<&str>) -> Result<&'a Shard, String> {
+    let Some(wanted) = wanted else {
+        return Ok(now.active());
+    };
+    let found = wanted.parse().ok().and_then(|id| now.by_tree(id));
+    found.ok_or_else(|| {
+        format!(
+            "no log range found for tree ID {}; this log's tree ID is {}",
+            crate::echo(wanted),
+            now.active().tree_id
+        )
+    })
 }
 
 fn location(id: &EntryId) -> Result<HeaderValue, ApiError> {

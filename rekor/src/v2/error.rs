@@ -2,7 +2,7 @@
 
 use crate::kinds::EntryError;
 use axum::response::{IntoResponse, Response};
-use http::{HeaderName, HeaderValue, header};
+use http::{HeaderName, HeaderValue, StatusCode, header};
 use service::error::{Code, GatewayError};
 use tlog::{AppendError, ReadError, StoreError};
 
@@ -11,13 +11,27 @@ use tlog::{AppendError, ReadError, StoreError};
 pub(crate) struct ApiError {
     error: GatewayError,
     header: Option<(HeaderName, HeaderValue)>,
+    /// Spec B.5: 405 with a line of text alone; no gRPC code has that status.
+    frozen: bool,
 }
+
+/// What a frozen log says to a write.
+const FROZEN: &str = "This log has been frozen, please switch to the latest log.\n";
 
 impl ApiError {
     pub(crate) fn new(code: Code, message: impl Into<String>) -> Self {
         Self {
             error: GatewayError::new(code, message),
             header: None,
+            frozen: false,
+        }
+    }
+
+    /// The log never takes an entry again.
+    fn frozen() -> Self {
+        Self {
+            frozen: true,
+            ..Self::new(Code::Unimplemented, FROZEN)
         }
     }
 
@@ -72,6 +86,7 @@ impl From<AppendError> for ApiError {
         match error {
             AppendError::PoolFull => Self::retry_later("reached max pushback; retry"),
             AppendError::Closed => Self::retry_later("the server is shutting down; retry"),
+            AppendError::Frozen => Self::frozen(),
             AppendError::TooLarge { have, max } => EntryError::EntryTooLarge { have, max }.into(),
             // The log has said why where it happened; deduplication makes the retry safe.
             AppendError::Unavailable(_) => Self::retry_later("the log is not available; retry"),
@@ -100,7 +115,10 @@ impl From<crate::work::Unfinished> for ApiError {
 
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
-        let mut response = self.error.into_response();
+        let mut response = match self.frozen {
+            true => (StatusCode::METHOD_NOT_ALLOWED, self.error.message).into_response(),
+            false => self.error.into_response(),
+        };
         if let Some((name, value)) = self.header {
             response.headers_mut().insert(name, value);
         }

@@ -9,6 +9,8 @@ mod routes;
 use crate::head::NoteSigner;
 use crate::kinds::{CanonicalEntry, EntryError};
 use crate::limits;
+use crate::metrics::Metrics;
+use crate::work::Workers;
 use pki::key::{KeyKind, PublicKey};
 use std::sync::Arc;
 
@@ -19,6 +21,7 @@ pub fn head_signer(host: &str, signer: keys::Signer) -> Arc<dyn tlog::HeadSigner
         name: host.to_owned(),
         hint: note::hint(&log_id(host, signer.public_key())),
         signer,
+        says_frozen: true,
     })
 }
 
@@ -70,7 +73,31 @@ pub struct Deps {
 /// Builds the routes `/api/v2/log/entries`, and `/checkpoint` and `/tile/…` both at the root and
 /// under `/api/v2`.
 pub fn build(config: Config, deps: Deps) -> axum::Router {
-    routes::router(config, deps)
+    Shared::new(&deps.registry).build(config, deps.log, &deps.signer)
+}
+
+/// What all v2 logs of a process share: metrics, and the bound on verifications at once.
+#[derive(Clone)]
+pub struct Shared {
+    metrics: Metrics,
+    workers: Workers,
+}
+
+impl Shared {
+    /// Registers the metrics, once for all shards.
+    pub fn new(registry: &prometheus::Registry) -> Self {
+        Self {
+            metrics: Metrics::register(registry, "v2"),
+            workers: Workers::new(),
+        }
+    }
+
+    /// Builds the routes of one log, as [`build`] does. When it is frozen it answers writes with 405 and goes on reading.
+    ///
+    /// `log` was opened with [`head_signer`]; of the log's own key only the public half is used.
+    pub fn build(&self, config: Config, log: tlog::Log, signer: &keys::Signer) -> axum::Router {
+        routes::router(config, self, log, signer)
+    }
 }
 
 /// Parses and verifies the body of `POST /api/v2/log/entries`.

@@ -3,7 +3,7 @@
 use crate::body::{BodyError, read_body};
 use crate::metrics::{self, Metrics};
 use crate::v2::error::ApiError;
-use crate::v2::{Config, Deps, parse_v2_entry, reads};
+use crate::v2::{Config, Shared, parse_v2_entry, reads};
 use crate::work::Workers;
 use axum::body::Body;
 use axum::extract::{Path, State};
@@ -15,8 +15,9 @@ use formats::bundle::{
     CheckpointEnvelope, InclusionProof, KindVersion, LogId, TransparencyLogEntry,
 };
 use http::{HeaderMap, HeaderValue, StatusCode, header};
+use keys::Signer;
 use service::error::Code;
-use tlog::{Integrated, Log, Submission};
+use tlog::{AppendError, Integrated, Log, Submission};
 use tower_http::compression::CompressionLayer;
 
 /// What every handler has at hand.
@@ -29,14 +30,14 @@ struct Api {
     workers: Workers,
 }
 
-pub(super) fn router(config: Config, deps: Deps) -> Router {
-    let metrics = Metrics::register(&deps.registry, "v2");
+pub(super) fn router(config: Config, shared: &Shared, log: Log, signer: &Signer) -> Router {
+    let metrics = shared.metrics.clone();
     let api = Api {
-        log: deps.log,
-        log_id: super::log_id(&config.host, deps.signer.public_key()),
+        log,
+        log_id: super::log_id(&config.host, signer.public_key()),
         max_body: config.max_body,
         metrics: metrics.clone(),
-        workers: Workers::new(),
+        workers: shared.workers.clone(),
     };
     let write = Router::new()
         .route("/entries", post(create_entry))
@@ -61,6 +62,10 @@ fn reads() -> Router<Api> {
 
 /// `POST entries`: verify, append, answer with a proof at a published checkpoint.
 async fn create_entry(State(api): State<Api>, body: Body) -> Result<Response, ApiError> {
+    // Whatever it is: nothing goes in any more.
+    if api.log.is_frozen() {
+        return Err(AppendError::Frozen.into());
+    }
     let body = read_body(body, api.max_body)
         .await
         .map_err(|problem| match problem {

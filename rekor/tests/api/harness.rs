@@ -121,7 +121,7 @@ pub(crate) async fn v2_over(store: Arc<dyn tlog::Store>, algorithm: Algorithm) -
     }
 }
 
-async fn open(
+pub(crate) async fn open(
     store: Arc<dyn tlog::Store>,
     name: &str,
     signer: Arc<dyn tlog::HeadSigner>,
@@ -132,16 +132,21 @@ async fn open(
         .unwrap()
 }
 
+/// What a router answers.
+pub(crate) async fn answer(router: &Router, request: Request<Body>) -> Answer {
+    let response = router.clone().oneshot(request).await.unwrap();
+    let (parts, body) = response.into_parts();
+    let body = body.collect().await.unwrap().to_bytes();
+    Answer {
+        status: parts.status,
+        headers: parts.headers,
+        body,
+    }
+}
+
 impl Server {
     pub(crate) async fn call(&self, request: Request<Body>) -> Answer {
-        let response = self.router.clone().oneshot(request).await.unwrap();
-        let (parts, body) = response.into_parts();
-        let body = body.collect().await.unwrap().to_bytes();
-        Answer {
-            status: parts.status,
-            headers: parts.headers,
-            body,
-        }
+        answer(&self.router, request).await
     }
 
     pub(crate) async fn get(&self, path: &str) -> Answer {
@@ -176,11 +181,16 @@ impl Server {
     /// Checks everything that a client can check of a v1 answer with one entry: entry ID, SET,
     /// checkpoint, inclusion. Gives the entry ID and the entry.
     pub(crate) fn check_v1(&self, map: &LogEntryMap) -> (String, LogEntry) {
+        self.check_v1_of(TREE_ID, map)
+    }
+
+    /// The same for another tree.
+    pub(crate) fn check_v1_of(&self, tree_id: i64, map: &LogEntryMap) -> (String, LogEntry) {
         assert_eq!(map.len(), 1);
         let (id, entry) = map.first_key_value().unwrap();
         let body = b64::decode_lenient(&entry.body).unwrap();
         let leaf = merkle::leaf_hash(&body);
-        assert_eq!(*id, format!("{TREE_ID:016x}{}", hex::encode(leaf)));
+        assert_eq!(*id, format!("{tree_id:016x}{}", hex::encode(leaf)));
         assert_eq!(entry.log_id, hex::encode(self.key.key_id()));
 
         let set = b64::decode_lenient(&entry.verification.signed_entry_timestamp).unwrap();
@@ -195,7 +205,7 @@ impl Server {
         let proof = &entry.verification.inclusion_proof;
         let root = hash(&hex::decode(&proof.root_hash).unwrap());
         let size = u64::try_from(proof.tree_size).unwrap();
-        let origin = format!("{HOST} - {TREE_ID}");
+        let origin = format!("{HOST} - {tree_id}");
         self.check_checkpoint(&proof.checkpoint, &origin, &self.key.key_id(), size, &root);
         let hashes: Vec<_> = proof
             .hashes

@@ -5,6 +5,7 @@
 mod client_algorithms;
 mod harness;
 mod rebuilt_bundles;
+mod shards;
 mod v1_attestations;
 mod v1_clock;
 mod v1_crypto;

@@ -84,6 +84,11 @@ impl Layout {
         self.root.join("sigstead.db")
     }
 
+    /// Held for a moment by who changes the description: the process that serves, or a command beside it.
+    pub(crate) fn description_lock(&self) -> PathBuf {
+        self.root.join("instance.json.lock")
+    }
+
     /// The newest signed head of each log, outside the database.
     pub(crate) fn guard(&self) -> PathBuf {
         self.root.join("guard")

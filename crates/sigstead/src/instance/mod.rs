@@ -9,15 +9,18 @@
 mod chains;
 mod layout;
 mod public;
+pub(crate) mod shards;
 
 pub(crate) use layout::{Layout, write_atomically};
 pub(crate) use public::PublicHalf;
+pub(crate) use shards::{Kind, Record, Shard};
 
 use anyhow::{Context, Result, bail};
 use clock::Clock;
 use keys::{Algorithm, KeyFolder, Purpose, Signer};
 use pki::cert::Certificate;
 use serde::{Deserialize, Serialize};
+use std::os::unix::fs::OpenOptionsExt;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 use tlog::kill::{self, Moment};
@@ -35,9 +38,13 @@ pub(crate) struct Description {
     pub(crate) created: String,
     /// False until every role answered once.
     pub(crate) complete: bool,
+    /// The shards behind the first ones, in the order of their rotations.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) shards: Vec<Record>,
 }
 
-const FORMAT: u32 = 1;
+/// Version 2 has shards: a release that does not know them must not serve the folder.
+const FORMATS: std::ops::RangeInclusive<u32> = 1..=2;
 
 /// The keys that stand behind the services of an instance.
 pub(crate) struct Signers {
@@ -94,14 +101,16 @@ impl Instance {
         mut description: Description,
         url: &str,
     ) -> Result<Self> {
-        let changed = description.url != url;
-        description.url = url.to_owned();
+        if description.url != url {
+            edit(&layout, |description| {
+                description.url = url.to_owned();
+                Ok(())
+            })?;
+            description.url = url.to_owned();
+        }
         let signers = load_signers(folder)?;
         let public = PublicHalf::load(&layout, &description)?;
         check_match(&layout, &signers, &public)?;
-        if changed {
-            save_description(&layout, &description)?;
-        }
         Ok(Self {
             layout,
             public,
@@ -143,6 +152,7 @@ impl Instance {
             ct_log: signers.ct_log.public_key().clone(),
             rekor_v1: signers.rekor_v1.public_key().clone(),
             rekor_v2: signers.rekor_v2.public_key().clone(),
+            later: Vec::new(),
         };
         public.save(&layout)?;
         kill::pass(Moment::PublicSaved);
@@ -167,20 +177,26 @@ impl Instance {
         Ok(signer)
     }
 
+    /// Opens a complete instance under the URL that it was served at last, for a command that takes its server's place.
+    pub(crate) fn open_stopped(layout: Layout) -> Result<Self> {
+        let description = describe(&layout)?;
+        let folder = KeyFolder::open(layout.keys())?;
+        let url = description.url.clone();
+        Self::open(layout, &folder, description, &url)
+    }
+
     /// Marks a new instance as complete, after every role answered.
     pub(crate) fn finish(&mut self) -> Result<()> {
         if self.is_unfinished() {
             kill::pass(Moment::InstanceFinish);
             self.description.complete = true;
-            save_description(&self.layout, &self.description)?;
+            edit(&self.layout, |description| {
+                *description = self.description.clone();
+                Ok(())
+            })?;
             kill::pass(Moment::InstanceFinished);
         }
         Ok(())
-    }
-
-    /// Tree ID of the Rekor v1 log.
-    pub(crate) fn tree_id(&self) -> i64 {
-        self.public.tree_id()
     }
 }
 
@@ -203,11 +219,12 @@ impl Description {
             }
         }
         let description = Self {
-            format: FORMAT,
+            format: *FORMATS.start(),
             host: host.to_owned(),
             url: url.to_owned(),
             created: chains::whole_second(clock.now()).format(&Rfc3339)?,
             complete: false,
+            shards: Vec::new(),
         };
         save_description(layout, &description)?;
         Ok(description)
@@ -245,14 +262,41 @@ fn load_description(layout: &Layout) -> Result<Option<Description>> {
             path.display()
         )
     })?;
-    if description.format != FORMAT {
+    if !FORMATS.contains(&description.format) {
         bail!(
-            "{} has layout {}, this program reads layout {FORMAT}; use the release that wrote it",
+            "{} has layout {}, this program reads layouts {} to {}; use the release that wrote it",
             layout.root().display(),
-            description.format
+            description.format,
+            FORMATS.start(),
+            FORMATS.end()
         );
     }
     Ok(Some(description))
+}
+
+/// Changes the description as it is on disk now. A command beside the serving process does the same: one at a time.
+pub(crate) fn edit<T>(
+    layout: &Layout,
+    change: impl FnOnce(&mut Description) -> Result<T>,
+) -> Result<T> {
+    let path = layout.description_lock();
+    let lock = std::fs::OpenOptions::new()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .mode(0o600)
+        .open(&path)
+        .and_then(|file| file.lock().map(|()| file))
+        .with_context(|| format!("cannot lock {}", path.display()))?;
+    let mut description = load_description(layout)?
+        .with_context(|| format!("{} is gone", layout.description().display()))?;
+    let done = change(&mut description)?;
+    if !description.shards.is_empty() {
+        description.format = *FORMATS.end();
+    }
+    save_description(layout, &description)?;
+    drop(lock);
+    Ok(done)
 }
 
 fn save_description(layout: &Layout, description: &Description) -> Result<()> {

@@ -1,5 +1,6 @@
 //! What an instance shows the world: chains and public keys. Enough to write every trust file.
 
+use super::shards::{self, Kind, Record, Shard};
 use super::{Description, Layout, write_atomically};
 use anyhow::{Context, Result};
 use pki::cert::Certificate;
@@ -20,6 +21,8 @@ pub(crate) struct PublicHalf {
     pub(crate) ct_log: PublicKey,
     pub(crate) rekor_v1: PublicKey,
     pub(crate) rekor_v2: PublicKey,
+    /// The shards behind those two.
+    pub(super) later: Vec<(Record, PublicKey)>,
 }
 
 impl PublicHalf {
@@ -53,6 +56,7 @@ impl PublicHalf {
             ct_log: key("ct-log.pem")?,
             rekor_v1: key("rekor-v1.pem")?,
             rekor_v2: key("rekor-v2.pem")?,
+            later: shards::load_keys(layout, description)?,
         })
     }
 
@@ -76,11 +80,34 @@ impl PublicHalf {
         Ok(())
     }
 
-    /// Tree ID of the Rekor v1 log: 63 bits of its log ID, so that it needs no state of its own.
-    pub(crate) fn tree_id(&self) -> i64 {
-        let id = self.rekor_v1.key_id();
-        let bits = u64::from_be_bytes([id[0], id[1], id[2], id[3], id[4], id[5], id[6], id[7]]);
-        i64::try_from((bits >> 1).max(1)).unwrap_or(1)
+    /// All shards of a log, oldest first; the last one takes entries, or will when its predecessor is frozen.
+    pub(crate) fn shards_of(&self, kind: Kind) -> Result<Vec<Shard>> {
+        let first = match kind {
+            Kind::RekorV1 => &self.rekor_v1,
+            Kind::RekorV2 => &self.rekor_v2,
+        };
+        shards::all(kind, first, self, &self.later)
+    }
+
+    /// All shards of both Rekor logs.
+    pub(crate) fn shards(&self) -> Result<Vec<Shard>> {
+        let of = Kind::ALL.into_iter().map(|kind| self.shards_of(kind));
+        Ok(of.collect::<Result<Vec<_>>>()?.concat())
+    }
+
+    /// A recorded shard and its record.
+    pub(crate) fn record(&self, name: &str) -> Option<(Record, Shard)> {
+        let record = self.later.iter().map(|(record, _)| record);
+        let record = record.into_iter().find(|record| record.name() == name)?;
+        let mut shards = self.shards_of(record.log).ok()?.into_iter();
+        let shard = shards.find(|shard| shard.number == record.number)?;
+        Some((record.clone(), shard))
+    }
+
+    /// The shard of a log that signing configs name.
+    pub(crate) fn newest(&self, kind: Kind) -> Result<Shard> {
+        let newest = self.shards_of(kind)?.pop();
+        newest.context("a log has a first shard")
     }
 
     /// The time of creation as trust files spell it.

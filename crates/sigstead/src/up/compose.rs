@@ -1,10 +1,12 @@
 //! Builds every service over one store and merges their routers.
 
 use crate::database::Database;
-use crate::instance::Instance;
+use crate::instance::{Instance, Kind, Layout};
+use crate::rotation::{Opener, RekorLogs, Served, Stamp, dispatch, finish, watch};
 use anyhow::{Context, Result, bail};
 use axum::Router;
 use axum::body::Body;
+use axum::middleware::from_fn_with_state;
 use axum::response::IntoResponse;
 use clock::Clock;
 use ct::CtLog;
@@ -14,8 +16,8 @@ use prometheus::Registry;
 use service::error::{Code, GatewayError};
 use service::health::{self, Check, Readiness};
 use std::sync::Arc;
-use tlog::kill::{self, Moment};
-use tlog::{FileGuard, Guard, HeadSigner, Limits, Log, OpenError, Store};
+use tlog::{FileGuard, Log};
+use tokio::task::JoinHandle;
 use tower::ServiceExt;
 
 /// One path a role, which answers 200 when the role works.
@@ -42,7 +44,9 @@ pub(crate) struct Services {
     pub(crate) registry: Registry,
     /// URL of the development issuer, when it is on.
     pub(crate) dev_issuer: Option<String>,
-    logs: Logs,
+    ct: Log,
+    rekor: Arc<RekorLogs>,
+    served: Served,
 }
 
 impl Services {
@@ -54,8 +58,9 @@ impl Services {
         clock: &Clock,
     ) -> Result<Self> {
         let registry = Registry::new();
-        let logs = Logs::open(instance, database, clock).await?;
-        let ct = ct_log(instance, &logs, clock);
+        let (log, rekor) = open_logs(instance, database, clock).await?;
+        let (served, rekor_router) = rekor_apis(instance, &rekor, &registry).await?;
+        let ct = ct_log(instance, &log, clock);
         let dev = match issuers.text {
             Some(_) => None,
             None => Some(DevIssuer::new(
@@ -82,26 +87,29 @@ impl Services {
         )
         .context("certificate authority")?;
         let mut roles = fulcio
-            .merge(rekor_v1(instance, &logs, &registry))
-            .merge(rekor_v2(instance, &logs, &registry))
+            .merge(rekor_router)
             .merge(timestamp_authority(instance, clock)?)
             .nest("/ctlog", ct.router());
         let dev_issuer = dev.as_ref().map(DevIssuer::email_issuer);
         if let Some(issuer) = dev {
             roles = roles.merge(issuer.router());
         }
+        let rekor = Arc::new(rekor);
         let mut checks = probes(&roles);
-        checks.extend(logs.checks());
+        checks.extend(appending(&log, &rekor));
         let readiness = Readiness::new(checks);
         let router = roles
             .merge(health::router(readiness.clone()))
-            .fallback(unknown_path);
+            .fallback(unknown_path)
+            .layer(from_fn_with_state(served.clone(), dispatch));
         Ok(Self {
             router,
             readiness,
             registry,
             dev_issuer,
-            logs,
+            ct: log,
+            rekor,
+            served,
         })
     }
 
@@ -118,151 +126,81 @@ impl Services {
         }
     }
 
+    /// Ends rotations that were recorded and not finished, before the first client comes. Writes the trust files.
+    /// Answers how far `instance.json` was looked at.
+    pub(crate) async fn finish_rotations(&self, layout: &Layout) -> Result<Stamp> {
+        let seen = Stamp::of(layout);
+        let oidc = self.dev_issuer.as_deref();
+        finish(layout, &self.rekor, Some(&self.served), oidc).await?;
+        Ok(seen)
+    }
+
+    /// Sees to rotations that are recorded while the process serves.
+    pub(crate) fn watch_rotations(&self, layout: &Layout, seen: Stamp) -> JoinHandle<()> {
+        let (logs, served) = (self.rekor.clone(), self.served.clone());
+        let (layout, oidc) = (layout.clone(), self.dev_issuer.clone());
+        tokio::spawn(watch(layout, logs, served, oidc, seen))
+    }
+
     /// Finishes the batches in hand, closes the logs, then what they stand on.
     pub(crate) async fn close(&self) {
-        for log in [&self.logs.ct, &self.logs.v1, &self.logs.v2] {
-            log.close().await;
-        }
-        self.logs.guard.close().await;
-        // Folds the write-ahead log into the database: after a stop one file is all of it, also for a backup.
-        kill::pass(Moment::StoreClose);
-        self.logs.store.close().await;
-        kill::pass(Moment::StoreClosed);
+        self.ct.close().await;
+        self.rekor.close().await;
     }
 }
 
-/// The three logs of an instance.
-struct Logs {
-    ct: Log,
-    v1: Log,
-    v2: Log,
-    guard: Arc<FileGuard>,
-    store: Arc<dyn Store>,
+/// Opens the CT log and all shards of the Rekor logs that take no new step of a rotation.
+async fn open_logs(
+    instance: &Instance,
+    database: &Database,
+    clock: &Clock,
+) -> Result<(Log, RekorLogs)> {
+    let store = database.open(instance.is_unfinished()).await?;
+    let opener = Opener {
+        store,
+        guard: FileGuard::open(&instance.layout.guard())?,
+        clock: clock.clone(),
+        is_new: instance.is_unfinished(),
+    };
+    let (host, signer) = (&instance.public.host, instance.signers.ct_log.clone());
+    let rekor = RekorLogs::new(instance, opener);
+    let ct = rekor
+        .open_other("ct", CtLog::head_signer(host, signer))
+        .await?;
+    Ok((ct, rekor))
 }
 
-impl Logs {
-    async fn open(instance: &Instance, database: &Database, clock: &Clock) -> Result<Self> {
-        let store = database.open(instance.is_unfinished()).await?;
-        let guard = FileGuard::open(&instance.layout.guard())?;
-        let opener = Opener {
-            store: store.clone(),
-            guard: guard.clone(),
-            clock: clock.clone(),
-            create: instance.is_unfinished(),
-        };
-        let (host, signers) = (&instance.public.host, &instance.signers);
-        let ct = CtLog::head_signer(host, signers.ct_log.clone());
-        let v1 = rekor::v1::head_signer(host, instance.tree_id(), signers.rekor_v1.clone());
-        let v2 = rekor::v2::head_signer(host, signers.rekor_v2.clone());
-        Ok(Self {
-            ct: opener.open("ct", ct).await?,
-            v1: opener.open("rekor-v1", v1).await?,
-            v2: opener.open("rekor-v2", v2).await?,
-            guard,
-            store,
-        })
+/// The Rekor APIs over all shards that are in service.
+async fn rekor_apis(
+    instance: &Instance,
+    logs: &RekorLogs,
+    registry: &Registry,
+) -> Result<(Served, Router)> {
+    let shards = instance.public.shards()?;
+    let first = |kind| {
+        let first = shards.iter().find(|shard| shard.kind == kind);
+        first.context("a log has a first shard")
+    };
+    let v1 = logs.open(first(Kind::RekorV1)?).await?;
+    let v2 = logs.open(first(Kind::RekorV2)?).await?;
+    let (served, router) = Served::begin(&instance.public, v1, v2, registry)?;
+    for shard in shards.iter().filter(|shard| !shard.is_pending) {
+        let (log, signer) = logs.open(shard).await?;
+        served.add(shard, log, signer);
     }
+    Ok((served, router))
 }
 
-impl Logs {
-    /// What reading alone does not show: a log that cannot append.
-    fn checks(&self) -> Vec<(String, Check)> {
-        let check = |log: &Log| -> Check {
-            let log = log.clone();
-            Arc::new(move || {
-                let log = log.clone();
-                Box::pin(async move { log.health().await.map_err(|error| error.to_string()) })
-            })
-        };
-        let logs = [
-            ("CT log, appending", &self.ct),
-            ("Rekor v1 log, appending", &self.v1),
-            ("Rekor v2 log, appending", &self.v2),
-        ];
-        let named = logs.map(|(name, log)| (name.to_owned(), check(log)));
-        named.into()
-    }
-}
-
-struct Opener {
-    store: Arc<dyn Store>,
-    guard: Arc<FileGuard>,
-    clock: Clock,
-    create: bool,
-}
-
-impl Opener {
-    async fn open(&self, name: &str, signer: Arc<dyn HeadSigner>) -> Result<Log> {
-        let opened = Log::open_guarded(
-            self.store.clone(),
-            name,
-            signer,
-            self.clock.clone(),
-            limits(),
-            self.create,
-            self.guard.clone(),
-        );
-        let log = opened.await.map_err(|error| match error {
-            // These say themselves what to do.
-            OpenError::BehindGuard { .. } | OpenError::Guard(_) => error.into(),
-            error => anyhow::Error::from(error).context(
-                "a log that was there before cannot be opened; restore the database from the newest backup. \
-                 Starting it anew with the same key would fork it",
-            ),
-        })?;
-        // Nothing was ever appended before the instance was finished.
-        if self.create && log.head().size > 0 {
-            bail!(
-                "the database has a log {name} of another instance, which this one's key would fork; \
-                 give this instance a database of its own"
-            );
-        }
-        Ok(log)
-    }
-}
-
-/// The engine's own limits. With kill points runs of keys are written and merged within seconds, as they are within hours
-/// in an instance that is used.
-fn limits() -> Limits {
-    let mut limits = Limits::default();
-    if cfg!(feature = "kill-points") {
-        limits.key_tail = 256;
-    }
-    limits
-}
-
-fn ct_log(instance: &Instance, logs: &Logs, clock: &Clock) -> CtLog {
+fn ct_log(instance: &Instance, log: &Log, clock: &Clock) -> CtLog {
     CtLog::new(
         ct::Config {
             host: instance.public.host.clone(),
         },
         ct::Deps {
-            log: logs.ct.clone(),
+            log: log.clone(),
             signer: instance.signers.ct_log.clone(),
             clock: clock.clone(),
             chains: vec![instance.public.ca_chain.clone()],
-        },
-    )
-}
-
-fn rekor_v1(instance: &Instance, logs: &Logs, registry: &Registry) -> Router {
-    rekor::v1::build(
-        rekor::v1::Config::new(&instance.public.host, instance.tree_id()),
-        rekor::v1::Deps {
-            log: logs.v1.clone(),
-            signer: instance.signers.rekor_v1.clone(),
-            registry: registry.clone(),
-        },
-    )
-}
-
-fn rekor_v2(instance: &Instance, logs: &Logs, registry: &Registry) -> Router {
-    rekor::v2::build(
-        rekor::v2::Config::new(&instance.public.host),
-        rekor::v2::Deps {
-            log: logs.v2.clone(),
-            signer: instance.signers.rekor_v2.clone(),
-            registry: registry.clone(),
         },
     )
 }
@@ -277,6 +215,23 @@ fn timestamp_authority(instance: &Instance, clock: &Clock) -> Result<Router> {
         },
     )
     .context("timestamp authority")
+}
+
+/// What reading alone does not show: a log that cannot append.
+fn appending(ct: &Log, rekor: &Arc<RekorLogs>) -> [(String, Check); 2] {
+    let (ct, rekor) = (ct.clone(), rekor.clone());
+    let ct: Check = Arc::new(move || {
+        let log = ct.clone();
+        Box::pin(async move { log.health().await.map_err(|error| error.to_string()) })
+    });
+    let rekor: Check = Arc::new(move || {
+        let logs = rekor.clone();
+        Box::pin(async move { logs.health().await })
+    });
+    [
+        ("CT log, appending".to_owned(), ct),
+        ("Rekor logs, appending".to_owned(), rekor),
+    ]
 }
 
 /// Probes roles in process, through the same routes that clients use.

@@ -6,7 +6,6 @@ mod screen;
 use crate::cli::{KeyType, UpArgs};
 use crate::exit::{Failure, Outcome};
 use crate::instance::{Instance, Layout};
-use crate::trust_files;
 use anyhow::{Context, Result, anyhow, bail};
 use clock::Clock;
 use compose::{Issuers, Services};
@@ -51,9 +50,8 @@ async fn up(args: UpArgs, url: String, host: String) -> Result<()> {
     let services = Services::build(&instance, issuers, &database, &clock).await?;
     services.check_ready().await?;
     instance.finish()?;
-    // 4. The files that clients need.
-    let folder = instance.layout.trust();
-    trust_files::write(&instance.public, services.dev_issuer.as_deref(), &folder)?;
+    // 4. The files that clients need, after what an interrupted rotation left to do.
+    let seen = services.finish_rotations(&instance.layout).await?;
     // 5. Serve, and say so.
     let (trigger, shutdown) = shutdown::pair();
     tokio::spawn(trigger.on_signals()?);
@@ -62,9 +60,11 @@ async fn up(args: UpArgs, url: String, host: String) -> Result<()> {
         tokio::spawn(listen::serve(listener, router, shutdown.clone()));
     }
     let serving = tokio::spawn(listen::serve(listener, services.router.clone(), shutdown));
+    let watching = services.watch_rotations(&instance.layout, seen);
     screen::print(&instance, services.dev_issuer.as_deref(), args.json)?;
     // 6. Finish what is in hand.
     serving.await.context("the listener's task failed")??;
+    watching.abort();
     services.close().await;
     Ok(())
 }

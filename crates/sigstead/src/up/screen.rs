@@ -1,6 +1,6 @@
 //! The first screen of `up`: where things are, two lines to paste, what to do next.
 
-use crate::instance::Instance;
+use crate::instance::{Instance, Kind};
 use crate::trust_files::{SIGNING_CONFIG_FILE, TRUSTED_ROOT_FILE};
 use anyhow::Result;
 use serde_json::json;
@@ -30,6 +30,7 @@ fn json_line(instance: &Instance, dev_issuer: Option<&str>) -> String {
         "url": url,
         "fulcio": url,
         "rekor": url,
+        "rekor_v2": instance.public.newest(Kind::RekorV2).map_or_else(|_| url.clone(), |shard| shard.url),
         "timestamp": format!("{url}/api/v1/timestamp"),
         "ctlog": format!("{url}/ctlog"),
         "oidc": dev_issuer,

@@ -12,7 +12,7 @@
 //! | batch: time, identities, extras | the checksums of the row; the time also with the batch before it |
 //! | tile | the recomputed tile |
 //! | runs of keys | their checksums; every leaf hash and identity leads to its entry, and no key leads elsewhere |
-//! | head | the last batch |
+//! | head | the last batch; a frozen one, its own signature |
 //! | guard | the recomputed root at its size |
 //!
 //! Other processes may append meanwhile; what they append is not checked.

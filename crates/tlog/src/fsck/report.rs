@@ -74,6 +74,8 @@ pub struct Report {
     pub log: String,
     /// Entries that the head states.
     pub size: u64,
+    /// True when the log never grows again.
+    pub frozen: bool,
     /// Entries whose leaves were hashed.
     pub entries: u64,
     /// Batches, each with its checkpoint.

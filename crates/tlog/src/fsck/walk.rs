@@ -121,12 +121,14 @@ impl<'a> Walk<'a> {
             .filter(|guarded| guarded.size == 0)
             .map(|_| self.tree.root());
         self.guarded = guarded;
-        let Some(head) = self.store.head(self.name()).await? else {
+        let Some(newest) = self.store.since(self.name(), u64::MAX).await? else {
             let key = format!("name={}", self.name());
             self.find(Table::Head, key, "row", "no row", "a log of this name");
             self.check_guard(0);
             return Ok(());
         };
+        let head = newest.head;
+        self.report.frozen = newest.frozen;
         // 1. The signed size, when there is one, bounds the walk: the column beside it may lie.
         let size = self.check_head_alone(&head);
         self.report.size = size;
@@ -467,6 +469,14 @@ impl<'a> Walk<'a> {
     fn check_head_against_last(&mut self, head: &TreeHead) {
         let Some(last) = self.last.take() else { return };
         let key = self.head_key();
+        if self.report.frozen {
+            // Signed once more, of the same tree: the signature was checked, the time goes on from the last batch's.
+            if head.time_ms < last.time_ms {
+                let want = format!("at least {}, as the last batch", last.time_ms);
+                self.find(Table::Head, key, "time_ms", head.time_ms.to_string(), want);
+            }
+            return;
+        }
         if head.time_ms != last.time_ms {
             let want = format!("{}, as the last batch", last.time_ms);
             self.find(Table::Head, &key, "time_ms", head.time_ms.to_string(), want);
@@ -509,13 +519,17 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// One head a size is ever committed, so the guard's copy of the newest one is the same to the byte. For an empty log
-    /// this is all that its time can be compared with.
+    /// One head a size is ever committed, so the guard's copy of the newest one is the same to the byte; but a frozen log
+    /// has its last head twice. For an empty log this is all that its time can be compared with.
     fn check_same_as_guarded(&mut self, head: &TreeHead) {
         let Some(guarded) = self.guarded.take() else {
             return;
         };
-        if guarded.size == 0 && head.size == 0 && guarded.time_ms != head.time_ms {
+        let differs = match self.report.frozen {
+            true => guarded.time_ms > head.time_ms,
+            false => guarded.time_ms != head.time_ms,
+        };
+        if guarded.size == 0 && head.size == 0 && differs {
             let want = format!("{}, as the guard has it", guarded.time_ms);
             let key = self.head_key();
             self.find(Table::Head, key, "time_ms", head.time_ms.to_string(), want);

@@ -1,12 +1,13 @@
 //! Logs in memory, for tests: the reference for what the other stores must do.
 
 use super::{
-    BatchRow, Commit, CommitError, Inventory, KeyRow, MAX_SINCE, NewRun, PageId, RunRow, Since,
-    Store, StoreError,
+    BatchRow, Commit, CommitError, Freeze, Inventory, KeyRow, MAX_SINCE, NewRun, PageId, RunRow,
+    Since, Store, StoreError,
 };
 use crate::TreeHead;
 use async_trait::async_trait;
 use bytes::Bytes;
+use merkle::Hash;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -16,6 +17,7 @@ pub(super) struct Memory(Mutex<HashMap<String, Rows>>);
 
 struct Rows {
     head: TreeHead,
+    frozen: bool,
     batches: BTreeMap<u64, BatchRow>,
     tiles: HashMap<(u8, u64), Bytes>,
     runs: HashMap<RunRow, NewRun>,
@@ -46,6 +48,7 @@ impl Store for Memory {
                 .take(usize::from(MAX_SINCE))
                 .map(|(_, row)| key_row(row))
                 .collect(),
+            frozen: rows.frozen,
         };
         Ok(self.read(log, since))
     }
@@ -63,6 +66,14 @@ impl Store for Memory {
         let mut logs = self.lock();
         let rows = logs.get_mut(&commit.log).ok_or(CommitError::Conflict)?;
         rows.commit(commit)
+    }
+
+    async fn freeze(&self, freeze: &Freeze) -> Result<(), CommitError> {
+        let mut logs = self.lock();
+        let rows = logs.get_mut(&freeze.log).ok_or(CommitError::Conflict)?;
+        rows.check_newest(freeze.head.size, &freeze.head.root)?;
+        (rows.head, rows.frozen) = (freeze.head.clone(), true);
+        Ok(())
     }
 
     async fn tile(&self, log: &str, level: u8, index: u64) -> Result<Option<Bytes>, StoreError> {
@@ -171,6 +182,7 @@ impl Rows {
     fn new(head: TreeHead) -> Self {
         Self {
             head,
+            frozen: false,
             batches: BTreeMap::new(),
             tiles: HashMap::new(),
             runs: HashMap::new(),
@@ -186,10 +198,15 @@ impl Rows {
             .filter(move |row| row.first + u64::from(row.count) > start)
     }
 
-    fn commit(&mut self, commit: &Commit) -> Result<(), CommitError> {
-        if self.head.size != commit.expected_size || self.head.root != commit.expected_root {
-            return Err(CommitError::Conflict);
+    fn check_newest(&self, size: u64, root: &Hash) -> Result<(), CommitError> {
+        match !self.frozen && self.head.size == size && self.head.root == *root {
+            true => Ok(()),
+            false => Err(CommitError::Conflict),
         }
+    }
+
+    fn commit(&mut self, commit: &Commit) -> Result<(), CommitError> {
+        self.check_newest(commit.expected_size, &commit.expected_root)?;
         let batch = &commit.batch;
         self.tiles.extend(
             commit

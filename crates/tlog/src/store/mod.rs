@@ -1,4 +1,4 @@
-//! The narrow store boundary: `head`, `since`, `create`, `commit`, `turn`, `tile`, `leaf_hashes`, `batches`,
+//! The narrow store boundary: `head`, `since`, `create`, `commit`, `freeze`, `turn`, `tile`, `leaf_hashes`, `batches`,
 //! `key_rows`, and the runs of keys: `runs`, `filter`, `pages`, `put_run`.
 //!
 //! A store keeps several logs, told apart by name. It knows nothing of Merkle trees: it keeps one head row a log,
@@ -66,6 +66,15 @@ pub struct KeyRow {
     pub identities: Bytes,
 }
 
+/// What makes a freeze conditional and what it writes: the same tree, signed for the last time.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Freeze {
+    /// Name of the log.
+    pub log: String,
+    /// The head that stays: its size and root must be those of the newest one.
+    pub head: TreeHead,
+}
+
 /// The newest head and what leads to it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Since {
@@ -73,6 +82,8 @@ pub struct Since {
     pub head: TreeHead,
     /// The batches from the asked size on, ascending; at most [`MAX_SINCE`], so perhaps not up to the head.
     pub rows: Vec<KeyRow>,
+    /// The head stays the newest one for ever.
+    pub frozen: bool,
 }
 
 /// Batches that [`Store::since`] answers at most: 4 MiB of hashes.
@@ -156,6 +167,10 @@ pub trait Store: Send + Sync {
     /// and answers [`CommitError::Conflict`].
     async fn commit(&self, commit: &Commit) -> Result<(), CommitError>;
 
+    /// Compares the size and root of the head row and, when they are equal, replaces its checkpoint and time and marks it
+    /// frozen: every later commit and freeze answers [`CommitError::Conflict`], as this one does when they differ.
+    async fn freeze(&self, freeze: &Freeze) -> Result<(), CommitError>;
+
     /// Waits until the caller is the only one that can commit to a log, and stays so until it commits or drops the turn.
     /// `None` where that does not help, because all writers are in one process.
     async fn turn(&self, _log: &str) -> Result<Option<Box<dyn Turn>>, StoreError> {
@@ -222,6 +237,9 @@ pub trait Store: Send + Sync {
 pub trait Turn: Send {
     /// As [`Store::commit`].
     async fn commit(self: Box<Self>, commit: &Commit) -> Result<(), CommitError>;
+
+    /// As [`Store::freeze`].
+    async fn freeze(self: Box<Self>, freeze: &Freeze) -> Result<(), CommitError>;
 }
 
 /// Opens (and migrates) an SQLite database file; refuses when another process holds it.

@@ -7,8 +7,8 @@ mod runs;
 mod writer;
 
 use super::{
-    BatchRow, Commit, CommitError, Inventory, KeyRow, MAX_SINCE, NewRun, PageId, RunRow, Since,
-    Store, StoreError, Turn,
+    BatchRow, Commit, CommitError, Freeze, Inventory, KeyRow, MAX_SINCE, NewRun, PageId, RunRow,
+    Since, Store, StoreError, Turn,
 };
 use crate::TreeHead;
 use async_trait::async_trait;
@@ -112,7 +112,7 @@ impl Store for Postgres {
         let rows = self
             .read(|| {
                 sqlx::query(
-                    "SELECT l.size, l.root, l.time_ms, l.checkpoint, b.first, b.hashes, b.identities
+                    "SELECT l.size, l.root, l.time_ms, l.checkpoint, l.frozen, b.first, b.hashes, b.identities
                      FROM tlog_log AS l LEFT JOIN tlog_batch AS b ON b.log = l.id AND b.first >= $2
                      WHERE l.name = $1
                      ORDER BY b.first LIMIT $3",
@@ -123,13 +123,16 @@ impl Store for Postgres {
                 .fetch_all(&self.readers)
             })
             .await?;
-        let Some(head) = rows.first().map(head_from).transpose()? else {
+        let Some(newest) = rows.first() else {
             return Ok(None);
         };
+        let head = head_from(newest)?;
+        let frozen = newest.try_get("frozen").map_err(impossible)?;
         let rows = rows.iter().filter_map(|row| key_row_from(row).transpose());
         Ok(Some(Since {
             head,
             rows: rows.collect::<Result<_, _>>()?,
+            frozen,
         }))
     }
 
@@ -139,6 +142,10 @@ impl Store for Postgres {
 
     async fn commit(&self, commit: &Commit) -> Result<(), CommitError> {
         self.writers.commit(commit).await
+    }
+
+    async fn freeze(&self, freeze: &Freeze) -> Result<(), CommitError> {
+        self.writers.freeze(freeze).await
     }
 
     async fn turn(&self, log: &str) -> Result<Option<Box<dyn Turn>>, StoreError> {

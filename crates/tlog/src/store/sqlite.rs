@@ -8,8 +8,8 @@ mod checkpointer;
 mod runs;
 
 use super::{
-    BatchRow, Commit, CommitError, Inventory, KeyRow, MAX_SINCE, NewRun, PageId, RunRow, Since,
-    Store, StoreError, TileRow,
+    BatchRow, Commit, CommitError, Freeze, Inventory, KeyRow, MAX_SINCE, NewRun, PageId, RunRow,
+    Since, Store, StoreError, TileRow,
 };
 use crate::TreeHead;
 use crate::kill::{self, Moment};
@@ -115,7 +115,7 @@ impl Store for Sqlite {
 
     async fn since(&self, log: &str, size: u64) -> Result<Option<Since>, StoreError> {
         let rows = sqlx::query(
-            "SELECT l.size, l.root, l.time_ms, l.checkpoint, b.first, b.hashes, b.identities
+            "SELECT l.size, l.root, l.time_ms, l.checkpoint, l.frozen, b.first, b.hashes, b.identities
              FROM tlog_log AS l LEFT JOIN tlog_batch AS b ON b.log = l.id AND b.first >= ?2
              WHERE l.name = ?1
              ORDER BY b.first LIMIT ?3",
@@ -126,13 +126,16 @@ impl Store for Sqlite {
         .fetch_all(&self.readers)
         .await
         .map_err(|error| self.read_error(&error))?;
-        let Some(head) = rows.first().map(head_from).transpose()? else {
+        let Some(newest) = rows.first() else {
             return Ok(None);
         };
+        let head = head_from(newest)?;
+        let frozen = newest.try_get("frozen").map_err(impossible)?;
         let rows = rows.iter().filter_map(|row| key_row_from(row).transpose());
         Ok(Some(Since {
             head,
             rows: rows.collect::<Result<_, _>>()?,
+            frozen,
         }))
     }
 
@@ -171,6 +174,28 @@ impl Store for Sqlite {
             }
         }
         outcome
+    }
+
+    async fn freeze(&self, freeze: &Freeze) -> Result<(), CommitError> {
+        let Freeze { log, head } = freeze;
+        let done = sqlx::query(
+            "UPDATE tlog_log SET time_ms = ?1, checkpoint = ?2, frozen = 1
+             WHERE name = ?3 AND size = ?4 AND root = ?5 AND frozen = 0",
+        )
+        .bind(head.time_ms)
+        .bind(head.checkpoint.to_vec())
+        .bind(log.clone())
+        .bind(signed(head.size)?)
+        .bind(head.root.to_vec())
+        .execute(&self.writer)
+        .await
+        // An UPDATE alone is its own transaction: an error may come from its commit.
+        .map_err(|error| CommitError::Unknown(error.to_string()))?;
+        self.checkpointer.wake();
+        match done.rows_affected() {
+            1 => Ok(()),
+            _ => Err(CommitError::Conflict),
+        }
     }
 
     async fn tile(&self, log: &str, level: u8, index: u64) -> Result<Option<Bytes>, StoreError> {
@@ -344,7 +369,7 @@ async fn write(connection: &mut SqliteConnection, commit: &Commit) -> Result<(),
 async fn swap_head(connection: &mut SqliteConnection, commit: &Commit) -> Result<i64, CommitError> {
     let row = sqlx::query(
         "UPDATE tlog_log SET size = ?1, root = ?2, time_ms = ?3, checkpoint = ?4
-         WHERE name = ?5 AND size = ?6 AND root = ?7
+         WHERE name = ?5 AND size = ?6 AND root = ?7 AND frozen = 0
          RETURNING id",
     )
     .bind(signed(commit.head.size)?)

@@ -6,7 +6,7 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use tlog::store::{
-    BatchRow, Commit, CommitError, Inventory, KeyRow, NewRun, PageId, RunRow, Since, Turn,
+    BatchRow, Commit, CommitError, Freeze, Inventory, KeyRow, NewRun, PageId, RunRow, Since, Turn,
 };
 use tlog::{Store, StoreError, TreeHead};
 use tokio::sync::Semaphore;
@@ -167,7 +167,7 @@ impl Faulty {
         }
     }
 
-    /// The next commits meet these faults, then none.
+    /// The next commits and freezes meet these faults, then none.
     pub(crate) fn plan(&self, faults: impl IntoIterator<Item = Fault>) {
         self.plan_at(Step::Commit, faults);
     }
@@ -243,6 +243,12 @@ impl Store for Faulty {
         let _permit = self.gate.acquire().await.unwrap();
         self.plans
             .meet(Step::Commit, self.inner.commit(commit))
+            .await
+    }
+
+    async fn freeze(&self, freeze: &Freeze) -> Result<(), CommitError> {
+        self.plans
+            .meet(Step::Commit, self.inner.freeze(freeze))
             .await
     }
 

@@ -7,7 +7,9 @@ use clock::Clock;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
-use tlog::store::{self, BatchRow, Commit, CommitError, KeyRow, NewRun, PageId, RunRow, Since};
+use tlog::store::{
+    self, BatchRow, Commit, CommitError, Freeze, KeyRow, NewRun, PageId, RunRow, Since,
+};
 use tlog::{
     AppendError, FileGuard, Guard, GuardError, Limits, Log, OpenError, Store, StoreError, TreeHead,
 };
@@ -429,6 +431,10 @@ impl Store for Swapped {
             return Err(error);
         }
         self.inner().commit(commit).await
+    }
+
+    async fn freeze(&self, freeze: &Freeze) -> Result<(), CommitError> {
+        self.inner().freeze(freeze).await
     }
 
     async fn tile(&self, log: &str, level: u8, index: u64) -> Result<Option<Bytes>, StoreError> {

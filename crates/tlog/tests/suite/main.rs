@@ -10,6 +10,7 @@ mod duplicates;
 mod faults;
 mod faulty;
 mod fixture;
+mod freezing;
 mod fsck;
 mod guard;
 mod health;

@@ -1,7 +1,7 @@
 //! Real clients against a freshly started instance.
 //!
 //! Every client signs in every form it has, against the Rekor v1 and v2 logs; every client verifies every
-//! bundle, and refuses a tampered artifact, a wrong identity and a wrong issuer.
+//! bundle, and refuses a tampered artifact, a wrong identity and a wrong issuer; also across rotations of the logs.
 
 mod clients;
 mod contract;
@@ -9,6 +9,7 @@ mod images;
 mod instance;
 mod matrix;
 mod registry;
+mod shards;
 
 use crate::tools::Tools;
 use anyhow::Result;
@@ -29,6 +30,7 @@ pub(crate) fn run() -> Result<()> {
     matrix::run(&clients, folder.path())?;
     images::run(&tools, &instance, folder.path())?;
     contract::stop_and_restart(instance)?;
+    shards::run(&tools, folder.path())?;
     println!("== end to end: {:.1} s", start.elapsed().as_secs_f64());
     Ok(())
 }

@@ -1,6 +1,7 @@
 //! Verifies the logs' own signatures on their checkpoints, with public keys alone.
 
-use crate::instance::PublicHalf;
+use crate::instance::{PublicHalf, Shard};
+use anyhow::Result;
 use note::{Checkpoint, Hint, SignedNote};
 use pki::key::PublicKey;
 use pki::sct::{TLS_SHA256, signature_algorithm, sth_input};
@@ -28,7 +29,7 @@ enum Form {
 
 impl Heads {
     /// The logs of an instance by their names in the store.
-    pub(super) fn all(public: &PublicHalf) -> Vec<(String, Self)> {
+    pub(super) fn all(public: &PublicHalf) -> Result<Vec<(String, Self)>> {
         let host = &public.host;
         let prefix = format!("{host}/ctlog");
         let ct = Self {
@@ -38,25 +39,21 @@ impl Heads {
             key: public.ct_log.clone(),
             form: Form::Rfc6962,
         };
-        let v1 = Self {
-            origin: format!("{host} - {}", public.tree_id()),
-            name: host.clone(),
-            hint: note::hint(&public.rekor_v1.key_id()),
-            key: public.rekor_v1.clone(),
+        let mut heads = vec![("ct".to_owned(), ct)];
+        for shard in public.shards()? {
+            heads.push((shard.name(), Self::of(&shard)));
+        }
+        Ok(heads)
+    }
+
+    fn of(shard: &Shard) -> Self {
+        Self {
+            origin: shard.origin(),
+            name: shard.host.clone(),
+            hint: note::hint(&shard.log_id()),
+            key: shard.key.clone(),
             form: Form::Note,
-        };
-        let v2 = Self {
-            origin: host.clone(),
-            name: host.clone(),
-            hint: note::hint(&rekor::v2::log_id(host, &public.rekor_v2)),
-            key: public.rekor_v2.clone(),
-            form: Form::Note,
-        };
-        vec![
-            ("ct".into(), ct),
-            ("rekor-v1".into(), v1),
-            ("rekor-v2".into(), v2),
-        ]
+        }
     }
 
     fn verify(&self, message: &[u8], signature: &[u8]) -> bool {

@@ -91,10 +91,18 @@ impl Stopped {
         let description = describe(&Layout::read_only(folder))?;
         let layout = Layout::lock(folder).context("fsck needs the instance stopped")?;
         let public = PublicHalf::load(&layout, &description)?;
+        let store = database.or_file_in(&layout).open(false).await?;
+        let mut heads = Heads::all(&public)?;
+        // The log of a rotation that was interrupted at its beginning is made by the next start.
+        for shard in public.shards()?.iter().filter(|shard| shard.is_pending) {
+            if store.head(&shard.name()).await?.is_none() {
+                heads.retain(|(name, _)| *name != shard.name());
+            }
+        }
         Ok(Self {
-            store: database.or_file_in(&layout).open(false).await?,
+            store,
             guard: FileGuard::open(&layout.guard())?,
-            heads: Heads::all(&public),
+            heads,
             _layout: layout,
         })
     }

@@ -23,8 +23,13 @@ fn to_text(reports: &[Report]) -> String {
             many => format!("{many} findings"),
         };
         text += &format!(
-            "{}: {} entries, {} checkpoints, {} tiles, {} lookups: {found}\n",
-            report.log, report.entries, report.batches, report.tiles, report.lookups
+            "{}: {}{} entries, {} checkpoints, {} tiles, {} lookups: {found}\n",
+            report.log,
+            if report.frozen { "frozen, " } else { "" },
+            report.entries,
+            report.batches,
+            report.tiles,
+            report.lookups
         );
         for finding in &report.findings {
             text += &format!("  {finding}\n");
@@ -44,6 +49,7 @@ fn to_json(reports: &[Report]) -> Value {
         json!({
             "log": report.log,
             "size": report.size,
+            "frozen": report.frozen,
             "entries": report.entries,
             "checkpoints": report.batches,
             "tiles": report.tiles,

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::cli::{Cli, Command};
-use crate::instance::Instance;
+use crate::instance::{Instance, Kind};
 use bytes::Bytes;
 use clap::Parser;
 use clock::Clock;
@@ -57,7 +57,11 @@ fn signers(instance: &Instance) -> [(&'static str, Arc<dyn HeadSigner>); 3] {
         ("ct", ct::CtLog::head_signer(host, signers.ct_log.clone())),
         (
             "rekor-v1",
-            rekor::v1::head_signer(host, instance.public.tree_id(), signers.rekor_v1.clone()),
+            instance
+                .public
+                .newest(Kind::RekorV1)
+                .unwrap()
+                .head_signer(signers.rekor_v1.clone()),
         ),
         (
             "rekor-v2",
@@ -126,7 +130,7 @@ async fn a_served_instance_and_a_folder_without_one_are_not_checked() {
 #[tokio::test]
 async fn every_changed_byte_of_a_checkpoint_breaks_its_signature() {
     let (_folder, public, heads) = instance().await;
-    for ((name, head), (same, verifier)) in heads.iter().zip(Heads::all(&public)) {
+    for ((name, head), (same, verifier)) in heads.iter().zip(Heads::all(&public).unwrap()) {
         assert_eq!(*name, same);
         verifier.verify_head(head).unwrap();
         for at in 0..head.checkpoint.len() {
@@ -149,7 +153,10 @@ async fn every_changed_byte_of_a_checkpoint_breaks_its_signature() {
         time_ms: heads[0].1.time_ms + 1,
         ..heads[0].1.clone()
     };
-    let error = Heads::all(&public)[0].1.verify_head(&later).unwrap_err();
+    let error = Heads::all(&public).unwrap()[0]
+        .1
+        .verify_head(&later)
+        .unwrap_err();
     assert!(error.contains("the row has"), "{error}");
 }
 

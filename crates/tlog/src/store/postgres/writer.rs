@@ -6,7 +6,7 @@
 use super::{CONNECT_TIMEOUT, is_broken, runs};
 use crate::TreeHead;
 use crate::kill::{self, Moment};
-use crate::store::{Commit, CommitError, NewRun, RunRow, TileRow, Turn};
+use crate::store::{Commit, CommitError, Freeze, NewRun, RunRow, TileRow, Turn};
 use async_trait::async_trait;
 use sqlx::Connection;
 use sqlx::postgres::{PgConnectOptions, PgConnection};
@@ -31,7 +31,7 @@ const SESSION: &str = "SELECT
 const COMMIT: &str = "
 WITH head AS (
     UPDATE tlog_log SET size = $1, root = $2, time_ms = $3, checkpoint = $4
-    WHERE name = $5 AND size = $6 AND root = $7
+    WHERE name = $5 AND size = $6 AND root = $7 AND NOT frozen
     RETURNING id
 ), batch AS (
     INSERT INTO tlog_batch (log, first, count, time_ms, hashes, identities, checkpoint, extras, bodies)
@@ -42,6 +42,11 @@ WITH head AS (
     FROM head, unnest($16::smallint[], $17::bigint[], $18::bytea[]) AS t (level, idx, hash)
 )
 SELECT id FROM head";
+
+/// As [`COMMIT`], with the tree as it is.
+const FREEZE: &str = "
+UPDATE tlog_log SET time_ms = $1, checkpoint = $2, frozen = true
+WHERE name = $3 AND size = $4 AND root = $5 AND NOT frozen";
 
 /// Connections for commits, as many as logs commit at once. Not a pool: that would cost a round trip at each use.
 pub(super) struct Writers {
@@ -127,6 +132,17 @@ impl Writers {
         }
     }
 
+    pub(super) async fn freeze(&self, freeze: &Freeze) -> Result<(), CommitError> {
+        let mut connection = self.take().await?;
+        let frozen =
+            self.outcome(timeout(COMMIT_TIMEOUT, execute_freeze(&mut connection, freeze)?).await)?;
+        self.put_back(connection);
+        match frozen {
+            true => Ok(()),
+            false => Err(CommitError::Conflict),
+        }
+    }
+
     pub(super) async fn put_run(
         &self,
         log: &str,
@@ -197,11 +213,41 @@ impl Turn for Locked {
             return Err(CommitError::Conflict);
         }
         kill::pass(Moment::BatchWritten);
+        self.end().await
+    }
+
+    async fn freeze(mut self: Box<Self>, freeze: &Freeze) -> Result<(), CommitError> {
+        let connection = &mut self.connection;
+        let frozen = timeout(COMMIT_TIMEOUT, execute_freeze(connection, freeze)?).await;
+        if !self.writers.outcome(frozen)? {
+            return Err(CommitError::Conflict);
+        }
+        self.end().await
+    }
+}
+
+impl Locked {
+    async fn end(mut self: Box<Self>) -> Result<(), CommitError> {
         let end = sqlx::query("COMMIT").execute(&mut self.connection);
         self.writers.outcome(timeout(COMMIT_TIMEOUT, end).await)?;
         self.writers.put_back(self.connection);
         Ok(())
     }
+}
+
+/// Runs [`FREEZE`]; answers whether the head row was the expected one and not frozen before.
+fn execute_freeze<'c>(
+    connection: &'c mut PgConnection,
+    freeze: &Freeze,
+) -> Result<impl Future<Output = Result<bool, sqlx::Error>> + Send + use<'c>, CommitError> {
+    let head = &freeze.head;
+    let query = sqlx::query(FREEZE)
+        .bind(head.time_ms)
+        .bind(head.checkpoint.to_vec())
+        .bind(freeze.log.clone())
+        .bind(signed(head.size)?)
+        .bind(head.root.to_vec());
+    Ok(async move { Ok(query.execute(connection).await?.rows_affected() == 1) })
 }
 
 /// Runs [`COMMIT`]; answers whether the head row was the expected one. sqlx answers after ReadyForQuery, which the

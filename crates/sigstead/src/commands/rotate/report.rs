@@ -1,0 +1,118 @@
+//! How a plan and an outcome are shown, for people and as JSON.
+
+use super::plan::Plan;
+use crate::instance::shards::key_folder;
+use crate::instance::{Kind, Layout, PublicHalf, Record, Shard};
+use anyhow::{Context, Result};
+use serde_json::{Value, json};
+use std::fmt::Write as _;
+
+/// Says what would be done.
+pub(super) fn plan(plan: &Plan, public: &PublicHalf, as_json: bool) -> Result<()> {
+    if as_json {
+        let shards = plan.records().iter().map(|record| {
+            json!({
+                "log": record.log.name(),
+                "frozen": before(record, public).map(|shard| shard.name()),
+                "next": record.name(),
+                "url": url(record, public),
+            })
+        });
+        let shards: Vec<Value> = shards.collect();
+        let text = json!({"done": false, "under_way": plan.is_under_way(), "rotations": shards});
+        print(&serde_json::to_string_pretty(&text)?);
+        return Ok(());
+    }
+    let mut text = String::new();
+    if plan.is_under_way() {
+        text += "A rotation is under way; it will be finished, and no other begun:\n";
+    }
+    for record in plan.records() {
+        let old = before(record, public).map_or_else(String::new, |shard| shard.name());
+        let (name, url) = (record.name(), url(record, public));
+        let moves = match record.log {
+            Kind::RekorV1 => {
+                "Clients notice nothing: writes go on in the new shard, old entries stay readable"
+            }
+            Kind::RekorV2 => "Clients with the old signing config are answered 405 from then on",
+        };
+        // Writing into a String cannot fail.
+        let _ = writeln!(
+            text,
+            "{}: {old} is frozen for ever; {name} takes its place at {url}, with a key of its own.\n  {moves}.",
+            record.log.name()
+        );
+    }
+    text += "The trust files name the new keys beside the old ones. Whoever verifies needs the new trusted root, whoever \
+             signs with Rekor v2 the new signing config.";
+    print(&text);
+    Ok(())
+}
+
+/// Says what was done.
+pub(super) fn done(
+    plan: &Plan,
+    public: &PublicHalf,
+    layout: &Layout,
+    by_us: bool,
+    as_json: bool,
+) -> Result<()> {
+    let mut rotations = Vec::new();
+    let mut text = String::new();
+    for planned in plan.records() {
+        let (record, shard) = public
+            .record(&planned.name())
+            .with_context(|| format!("instance.json names {} no more", planned.name()))?;
+        let end = record.predecessor.context("the rotation has no end")?;
+        let old = before(planned, public).context("a shard has one before it")?;
+        rotations.push(json!({
+            "log": shard.kind.name(),
+            "frozen": {"shard": old.name(), "url": old.url, "size": end.size, "time": end.frozen},
+            "active": {"shard": shard.name(), "url": shard.url, "log_id": hex::encode(shard.log_id())},
+        }));
+        let _ = writeln!(
+            text,
+            "{}: frozen at {} entries. {} goes on at {}, log ID {}, key in {}.",
+            old.name(),
+            end.size,
+            shard.name(),
+            shard.url,
+            hex::encode(shard.log_id()),
+            key_folder(layout, shard.number).display(),
+        );
+    }
+    let trust = layout.trust();
+    if as_json {
+        let by = if by_us { "command" } else { "server" };
+        let text = json!({"done": true, "by": by, "rotations": rotations, "trust_dir": trust});
+        print(&serde_json::to_string_pretty(&text)?);
+        return Ok(());
+    }
+    if by_us {
+        text += "Nobody serves the folder; the next `sigstead up` serves all shards.\n";
+    }
+    let _ = write!(
+        text,
+        "Next: give your clients the files in {}, and back up the data folder: it has new keys.",
+        trust.display()
+    );
+    print(&text);
+    Ok(())
+}
+
+/// The shard that a recorded or planned one follows.
+fn before(record: &Record, public: &PublicHalf) -> Option<Shard> {
+    let shards = public.shards_of(record.log).ok()?;
+    shards
+        .into_iter()
+        .rfind(|shard| shard.number < record.number)
+}
+
+fn url(record: &Record, public: &PublicHalf) -> String {
+    record.url_under(&public.url)
+}
+
+#[allow(clippy::print_stdout)]
+fn print(text: &str) {
+    println!("{text}");
+}

@@ -1,0 +1,152 @@
+//! The Rekor logs that this process has open, each once.
+
+use crate::instance::{Instance, Kind, Layout, Shard};
+use anyhow::{Result, bail};
+use clock::Clock;
+use keys::Signer;
+use std::sync::Arc;
+use tlog::kill::{self, Moment};
+use tlog::{FileGuard, HeadSigner, Limits, Log, OpenError, Store};
+use tokio::sync::Mutex;
+
+/// Opens logs in one store under one guard.
+pub(crate) struct Opener {
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) guard: Arc<FileGuard>,
+    pub(crate) clock: Clock,
+    /// The instance is new: its first logs are made.
+    pub(crate) is_new: bool,
+}
+
+impl Opener {
+    /// Opens a log; one that may be missing is created.
+    pub(crate) async fn open(
+        &self,
+        name: &str,
+        signer: Arc<dyn HeadSigner>,
+        may_be_missing: bool,
+    ) -> Result<Log> {
+        let opened = Log::open_guarded(
+            self.store.clone(),
+            name,
+            signer,
+            self.clock.clone(),
+            limits(),
+            self.is_new || may_be_missing,
+            self.guard.clone(),
+        );
+        let log = opened.await.map_err(|error| match error {
+            // These say themselves what to do.
+            OpenError::BehindGuard { .. } | OpenError::Guard(_) => error.into(),
+            error => anyhow::Error::from(error).context(
+                "a log that was there before cannot be opened; restore the database from the newest backup. \
+                 Starting it anew with the same key would fork it",
+            ),
+        })?;
+        // Nothing was ever appended before the instance was finished.
+        if self.is_new && !may_be_missing && log.head().size > 0 {
+            bail!(
+                "the database has a log {name} of another instance, which this one's key would fork; \
+                 give this instance a database of its own"
+            );
+        }
+        Ok(log)
+    }
+}
+
+/// The engine's own limits. With kill points runs of keys are written and merged within seconds, as they are within hours
+/// in an instance that is used.
+fn limits() -> Limits {
+    let mut limits = Limits::default();
+    if cfg!(feature = "kill-points") {
+        limits.key_tail = 256;
+    }
+    limits
+}
+
+/// The shards of both Rekor logs.
+pub(crate) struct RekorLogs {
+    opener: Opener,
+    layout: Layout,
+    first: [Signer; 2],
+    open: Mutex<Vec<Opened>>,
+}
+
+struct Opened {
+    name: String,
+    log: Log,
+    signer: Signer,
+}
+
+impl RekorLogs {
+    pub(crate) fn new(instance: &Instance, opener: Opener) -> Self {
+        Self {
+            opener,
+            layout: instance.layout.clone(),
+            first: [
+                instance.signers.rekor_v1.clone(),
+                instance.signers.rekor_v2.clone(),
+            ],
+            open: Mutex::default(),
+        }
+    }
+
+    /// The log and the key of a shard. A pending one's log is created when it is not there.
+    pub(crate) async fn open(&self, shard: &Shard) -> Result<(Log, Signer)> {
+        let mut open = self.open.lock().await;
+        let name = shard.name();
+        if let Some(opened) = open.iter().find(|opened| opened.name == name) {
+            return Ok((opened.log.clone(), opened.signer.clone()));
+        }
+        let signer = self.signer(shard)?;
+        let head_signer = shard.head_signer(signer.clone());
+        let log = self
+            .opener
+            .open(&name, head_signer, shard.is_pending)
+            .await?;
+        open.push(Opened {
+            name,
+            log: log.clone(),
+            signer: signer.clone(),
+        });
+        Ok((log, signer))
+    }
+
+    fn signer(&self, shard: &Shard) -> Result<Signer> {
+        let [v1, v2] = &self.first;
+        match (shard.number, shard.kind) {
+            (1, Kind::RekorV1) => Ok(v1.clone()),
+            (1, Kind::RekorV2) => Ok(v2.clone()),
+            _ => shard.load_signer(&self.layout),
+        }
+    }
+
+    /// Opens a log that is no Rekor log.
+    pub(crate) async fn open_other(&self, name: &str, signer: Arc<dyn HeadSigner>) -> Result<Log> {
+        self.opener.open(name, signer, false).await
+    }
+
+    /// Names the first log that cannot append. Frozen ones need not.
+    pub(crate) async fn health(&self) -> Result<(), String> {
+        for opened in &*self.open.lock().await {
+            if !opened.log.is_frozen() {
+                let health = opened.log.health().await;
+                health.map_err(|error| format!("{}: {error}", opened.name))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Finishes what is in hand and closes the logs, then what they stand on.
+    pub(crate) async fn close(&self) {
+        use tlog::Guard as _;
+        for opened in &*self.open.lock().await {
+            opened.log.close().await;
+        }
+        self.opener.guard.close().await;
+        // Folds the write-ahead log into the database: after a stop one file is all of it, also for a backup.
+        kill::pass(Moment::StoreClose);
+        self.opener.store.close().await;
+        kill::pass(Moment::StoreClosed);
+    }
+}
