@@ -75,6 +75,11 @@ impl CtLog {
         }
     }
 
+    /// The first line of the log's checkpoints: its submission prefix without the scheme.
+    pub fn origin(host: &str) -> String {
+        head::origin(host)
+    }
+
     /// The engine's head signer for a CT log: a static-ct checkpoint, whose signature is that of the RFC 6962 tree head.
     pub fn head_signer(host: &str, signer: keys::Signer) -> Arc<dyn tlog::HeadSigner> {
         Arc::new(head::Signer::new(host, signer))

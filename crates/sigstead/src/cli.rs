@@ -101,6 +101,35 @@ impl DatabaseArgs {
     }
 }
 
+/// What happens to the heads of the CT log and the Rekor v2 log outside the process.
+#[derive(Args, Debug, Default)]
+pub(crate) struct OutwardArgs {
+    /// Keep the logs as trees of files (tlog-tiles) below this folder or bucket: /srv/log, s3://bucket/prefix
+    #[arg(long, value_name = "URL")]
+    pub(crate) publish: Option<String>,
+    /// Have checkpoints cosigned by the witnesses of this policy (C2SP tlog-policy) before they are shown
+    #[arg(long, value_name = "FILE")]
+    pub(crate) witness_policy: Option<PathBuf>,
+    /// Without the policy's quorum: show a checkpoint all the same, or wait for it
+    #[arg(
+        long,
+        value_name = "MODE",
+        default_value = "open",
+        requires = "witness_policy"
+    )]
+    pub(crate) witness_mode: WitnessMode,
+}
+
+/// What a log does without quorum.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum WitnessMode {
+    /// Shows the checkpoint with what cosignatures there are
+    #[default]
+    Open,
+    /// Answers nothing from it until the quorum is met
+    Closed,
+}
+
 #[derive(Args, Debug)]
 pub(crate) struct UpArgs {
     #[command(flatten)]
@@ -119,6 +148,8 @@ pub(crate) struct UpArgs {
     pub(crate) allow_http_issuers: bool,
     #[command(flatten)]
     pub(crate) database: DatabaseArgs,
+    #[command(flatten)]
+    pub(crate) outward: OutwardArgs,
     /// Key type of a new CA
     #[arg(long, value_name = "TYPE", default_value = "ecdsa-p384")]
     pub(crate) ca_key_type: KeyType,

@@ -5,6 +5,7 @@ mod commands;
 mod database;
 mod exit;
 mod instance;
+mod outward;
 mod rotation;
 mod serve;
 mod trust_files;

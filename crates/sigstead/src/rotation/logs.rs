@@ -1,6 +1,7 @@
 //! The Rekor logs that this process has open, each once.
 
 use crate::instance::{Instance, Kind, Layout, Shard};
+use crate::outward::Outward;
 use anyhow::{Result, bail};
 use clock::Clock;
 use keys::Signer;
@@ -16,6 +17,7 @@ pub(crate) struct Opener {
     pub(crate) clock: Clock,
     /// The instance is new: its first logs are made.
     pub(crate) is_new: bool,
+    pub(crate) outward: Outward,
 }
 
 impl Opener {
@@ -23,10 +25,12 @@ impl Opener {
     pub(crate) async fn open(
         &self,
         name: &str,
+        origin: &str,
         signer: Arc<dyn HeadSigner>,
         may_be_missing: bool,
     ) -> Result<Log> {
-        let opened = Log::open_guarded(
+        let (signer, witnesses) = self.outward.open_with(name, origin, signer)?;
+        let opened = Log::open_witnessed(
             self.store.clone(),
             name,
             signer,
@@ -34,10 +38,13 @@ impl Opener {
             limits(),
             self.is_new || may_be_missing,
             self.guard.clone(),
+            witnesses,
         );
         let log = opened.await.map_err(|error| match error {
             // These say themselves what to do.
-            OpenError::BehindGuard { .. } | OpenError::Guard(_) => error.into(),
+            OpenError::BehindGuard { .. } | OpenError::Guard(_) | OpenError::NotCosigned(_) => {
+                error.into()
+            }
             error => anyhow::Error::from(error).context(
                 "a log that was there before cannot be opened; restore the database from the newest backup. \
                  Starting it anew with the same key would fork it",
@@ -50,6 +57,7 @@ impl Opener {
                  give this instance a database of its own"
             );
         }
+        self.outward.opened(name, &log).await?;
         Ok(log)
     }
 }
@@ -102,7 +110,7 @@ impl RekorLogs {
         let head_signer = shard.head_signer(signer.clone());
         let log = self
             .opener
-            .open(&name, head_signer, shard.is_pending)
+            .open(&name, &shard.origin(), head_signer, shard.is_pending)
             .await?;
         open.push(Opened {
             name,
@@ -122,8 +130,13 @@ impl RekorLogs {
     }
 
     /// Opens a log that is no Rekor log.
-    pub(crate) async fn open_other(&self, name: &str, signer: Arc<dyn HeadSigner>) -> Result<Log> {
-        self.opener.open(name, signer, false).await
+    pub(crate) async fn open_other(
+        &self,
+        name: &str,
+        origin: &str,
+        signer: Arc<dyn HeadSigner>,
+    ) -> Result<Log> {
+        self.opener.open(name, origin, signer, false).await
     }
 
     /// Names the first log that cannot append. Frozen ones need not.
@@ -143,6 +156,7 @@ impl RekorLogs {
         for opened in &*self.open.lock().await {
             opened.log.close().await;
         }
+        self.opener.outward.close().await;
         self.opener.guard.close().await;
         // Folds the write-ahead log into the database: after a stop one file is all of it, also for a backup.
         kill::pass(Moment::StoreClose);

@@ -1,7 +1,9 @@
 //! Builds every service over one store and merges their routers.
 
+use crate::cli::OutwardArgs;
 use crate::database::Database;
 use crate::instance::{Instance, Kind, Layout};
+use crate::outward::Outward;
 use crate::rotation::{Opener, RekorLogs, Served, Stamp, dispatch, finish, watch};
 use anyhow::{Context, Result, bail};
 use axum::Router;
@@ -55,10 +57,12 @@ impl Services {
         instance: &Instance,
         issuers: Issuers,
         database: &Database,
+        outward: &OutwardArgs,
         clock: &Clock,
     ) -> Result<Self> {
         let registry = Registry::new();
-        let (log, rekor) = open_logs(instance, database, clock).await?;
+        let outward = Outward::new(outward, &instance.layout, clock, &registry)?;
+        let (log, rekor) = open_logs(instance, database, outward, clock).await?;
         let (served, rekor_router) = rekor_apis(instance, &rekor, &registry).await?;
         let ct = ct_log(instance, &log, clock);
         let dev = match issuers.text {
@@ -153,6 +157,7 @@ impl Services {
 async fn open_logs(
     instance: &Instance,
     database: &Database,
+    outward: Outward,
     clock: &Clock,
 ) -> Result<(Log, RekorLogs)> {
     let store = database.open(instance.is_unfinished()).await?;
@@ -161,11 +166,12 @@ async fn open_logs(
         guard: FileGuard::open(&instance.layout.guard())?,
         clock: clock.clone(),
         is_new: instance.is_unfinished(),
+        outward,
     };
     let (host, signer) = (&instance.public.host, instance.signers.ct_log.clone());
     let rekor = RekorLogs::new(instance, opener);
     let ct = rekor
-        .open_other("ct", CtLog::head_signer(host, signer))
+        .open_other("ct", &CtLog::origin(host), CtLog::head_signer(host, signer))
         .await?;
     Ok((ct, rekor))
 }

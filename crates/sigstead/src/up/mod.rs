@@ -47,7 +47,7 @@ async fn up(args: UpArgs, url: String, host: String) -> Result<()> {
     let mut instance = Instance::open_or_create(layout, &url, &host, algorithm, &clock).await?;
     // 3. The services, on one router; each answers once.
     let database = args.database.or_file_in(&instance.layout);
-    let services = Services::build(&instance, issuers, &database, &clock).await?;
+    let services = Services::build(&instance, issuers, &database, &args.outward, &clock).await?;
     services.check_ready().await?;
     instance.finish()?;
     // 4. The files that clients need, after what an interrupted rotation left to do.

@@ -9,6 +9,7 @@ mod report;
 use crate::cli::RotateLogArgs;
 use crate::exit::{Failure, Outcome};
 use crate::instance::{Instance, Layout, PublicHalf, describe, edit, shards};
+use crate::outward::Outward;
 use crate::rotation::{self, Opener, RekorLogs};
 use anyhow::{Context, Result, bail};
 use clock::Clock;
@@ -95,6 +96,7 @@ impl Taken {
             guard: FileGuard::open(&instance.layout.guard())?,
             clock: Clock::system(),
             is_new: false,
+            outward: Outward::default(),
         };
         Ok(Some(Self {
             logs: RekorLogs::new(&instance, opener),

@@ -36,6 +36,7 @@ async fn instance_on(server: Option<&str>) -> tempfile::TempDir {
         guard: FileGuard::open(&instance.layout.guard()).unwrap(),
         clock,
         is_new: true,
+        outward: crate::outward::Outward::default(),
     };
     let logs = RekorLogs::new(&instance, opener);
     let signer = ct::CtLog::head_signer("127.0.0.1", instance.signers.ct_log.clone());
