@@ -495,3 +495,16 @@ async fn new_entries_are_counted_and_duplicates_are_not() {
         "{paths:?}"
     );
 }
+
+#[tokio::test]
+async fn a_log_whose_store_is_away_asks_to_come_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = tlog::store::sqlite(&folder.path().join("log.db")).await;
+    let store = store.unwrap();
+    let server = v1_over(store.clone(), rekor::limits::V1_MAX_BODY).await;
+    store.close().await;
+    let request = ClientKey::p256().hashedrekord(b"artifact");
+    let answer = server.submit_v1(&request).await;
+    assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE, "{answer:?}");
+    assert_eq!(answer.header("retry-after"), "1");
+}

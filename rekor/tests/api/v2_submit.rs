@@ -345,6 +345,22 @@ async fn a_closed_log_asks_to_come_back() {
 }
 
 #[tokio::test]
+async fn a_log_whose_store_is_away_asks_to_come_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = tlog::store::sqlite(&folder.path().join("log.db")).await;
+    let store = store.unwrap();
+    let server = v2_over(store.clone(), Algorithm::EcdsaP256).await;
+    store.close().await;
+    let request = ClientKey::p256().v2_request(b"artifact", P256);
+    let answer = server.submit_v2(&request).await;
+    assert_eq!(
+        (answer.status, answer.code()),
+        (StatusCode::SERVICE_UNAVAILABLE, 14)
+    );
+    assert_eq!(answer.header("retry-after"), "1");
+}
+
+#[tokio::test]
 async fn an_sqlite_log_answers_like_one_in_memory() {
     let folder = tempfile::tempdir().unwrap();
     let store = tlog::store::sqlite(&folder.path().join("log.db"))

@@ -150,7 +150,9 @@ impl Store for Memory {
     ) -> Result<(), CommitError> {
         let mut logs = self.lock();
         let rows = logs.get_mut(log).ok_or(CommitError::Conflict)?;
-        if rows.runs.contains_key(&run.row) {
+        let (first, past) = (run.row.first, run.row.past);
+        let is_there = |have: &RunRow| have.first <= first && have.past >= past;
+        if rows.runs.keys().any(is_there) {
             return Err(CommitError::Conflict);
         }
         rows.runs.insert(run.row, run.clone());

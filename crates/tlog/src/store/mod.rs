@@ -215,7 +215,8 @@ pub trait Store: Send + Sync {
     /// Pages of runs (at most a few hundred), `None` for one whose run is gone.
     async fn pages(&self, log: &str, pages: &[PageId]) -> Result<Vec<Option<Bytes>>, StoreError>;
 
-    /// Stores a run and removes those that it replaces, together. [`CommitError::Conflict`] when it is there.
+    /// Stores a run and removes those that it replaces, together. [`CommitError::Conflict`] when it is there, or a longer
+    /// one that replaced it: a process may be late.
     async fn put_run(
         &self,
         log: &str,

@@ -3,7 +3,7 @@
 use crate::fixture::{Fixture, append, append_together, leaf, submission};
 use crate::stamp;
 use bytes::Bytes;
-use tlog::store::RunRow;
+use tlog::store::{CommitError, NewRun, RunRow};
 use tlog::{Limits, Log, Store, Submission};
 
 stamp!(
@@ -11,6 +11,7 @@ stamp!(
     runs_are_merged_and_found_again,
     a_run_merged_by_another_writer_is_looked_for_again,
     identities_are_found_in_runs,
+    a_run_that_was_merged_meanwhile_is_not_written_again,
 );
 
 async fn open(fixture: &Fixture) -> Log {
@@ -112,4 +113,25 @@ async fn identities_are_found_in_runs(fixture: Fixture) {
         assert_eq!(log.find_identity(&leaf).await.unwrap(), None);
     }
     assert_eq!(log.head().size, 600);
+}
+
+/// A process that is late with a run, as one that was stopped for a while: another one has written and merged it.
+async fn a_run_that_was_merged_meanwhile_is_not_written_again(fixture: Fixture) {
+    let log = open(&fixture).await;
+    append_together(&log, 0..2048).await;
+    until_runs(&fixture, 1, 2048).await;
+    let late = |first, past| NewRun {
+        row: RunRow {
+            first,
+            past,
+            pages: 1,
+        },
+        filter: Bytes::from_static(&[0; 64]),
+        pages: vec![Bytes::from_static(&[0; 64])],
+    };
+    for (first, past) in [(0, 256), (1792, 2048), (0, 2048)] {
+        let put = fixture.store.put_run("test", &late(first, past), &[]).await;
+        assert_eq!(put, Err(CommitError::Conflict), "{first} to {past}");
+    }
+    assert_eq!(fixture.store.runs("test").await.unwrap().len(), 1);
 }

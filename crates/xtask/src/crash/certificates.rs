@@ -78,10 +78,12 @@ impl Subscriber {
     }
 
     fn note(&self, answer: &Answer) -> Result<()> {
-        if matches!(answer.status, 429 | 503) {
+        let text = String::from_utf8_lossy(&answer.body);
+        // The issuer is one of the processes, and may be the one that was killed.
+        let no_issuer = answer.status == 400 && text.contains("could not be fetched");
+        if no_issuer || matches!(answer.status, 429 | 503) {
             return Ok(());
         }
-        let text = String::from_utf8_lossy(&answer.body);
         ensure!(answer.status == 200, "status {}: {text}", answer.status);
         let json: Value = serde_json::from_slice(&answer.body)?;
         let mut issued = self.ledger.issued();

@@ -86,7 +86,10 @@ pub(super) async fn pages(
     Ok(found)
 }
 
-/// One transaction. Answers false when the run is there; nothing is written then.
+/// First key of the advisory locks of runs; the second one is the log's row ID.
+const RUNS_LOCK: i32 = 0x7275_6e73;
+
+/// One transaction. Answers false when the run is there, or a longer one that has its keys; nothing is written then.
 pub(super) async fn put(
     connection: &mut PgConnection,
     log: &str,
@@ -95,9 +98,17 @@ pub(super) async fn put(
 ) -> Result<bool, sqlx::Error> {
     let (first, past) = (saturate(run.row.first), saturate(run.row.past));
     let mut transaction = connection.begin().await?;
+    // Whoever waited here sees in the next statement what was merged meanwhile. Without the lock a process that is late
+    // with a run would write it beside the merged one, whose transaction has just removed the row that it conflicts with.
+    sqlx::query("SELECT pg_advisory_xact_lock($1, id) FROM tlog_log WHERE name = $2")
+        .bind(RUNS_LOCK)
+        .bind(log)
+        .execute(&mut *transaction)
+        .await?;
     let row = sqlx::query(
         "INSERT INTO tlog_run (log, first, past, pages, filter)
          SELECT id, $2, $3, $4, $5 FROM tlog_log WHERE name = $1
+           AND NOT EXISTS (SELECT FROM tlog_run AS r WHERE r.log = id AND r.first <= $2 AND r.past >= $3)
          ON CONFLICT DO NOTHING RETURNING log",
     )
     .bind(log)

@@ -91,6 +91,7 @@ pub(super) async fn put(
     let row = sqlx::query(
         "INSERT INTO tlog_run (log, first, past, pages, filter)
          SELECT id, ?2, ?3, ?4, ?5 FROM tlog_log WHERE name = ?1
+           AND NOT EXISTS (SELECT 1 FROM tlog_run AS r WHERE r.log = id AND r.first <= ?2 AND r.past >= ?3)
          ON CONFLICT DO NOTHING RETURNING log",
     )
     .bind(log.to_owned())
