@@ -38,6 +38,7 @@ pub(super) fn run(options: &Options, processes: usize, time: Duration) -> Result
         urls: servers.iter().map(|server| server.url.clone()).collect(),
         clients: options.clients,
         token: token(&instances[0])?,
+        always_served: true,
         patience: PATIENCE,
     };
     let traffic = Traffic::start(&plan, &ledger)?;

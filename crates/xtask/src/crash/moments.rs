@@ -122,6 +122,7 @@ pub(super) fn run(options: &Options, program: &Path, rounds: u32) -> Result<()> 
         urls: servers.iter().map(|server| server.url.clone()).collect(),
         clients: options.clients.max(CLIENTS),
         token,
+        always_served: false,
         patience: PATIENCE,
     };
     let traffic = Traffic::start(&plan, &ledger)?;

@@ -23,6 +23,7 @@ pub(super) fn run(options: &Options) -> Result<()> {
         urls: vec![server.url.clone()],
         clients: options.clients,
         token: token(&instance)?,
+        always_served: false,
         patience: PATIENCE,
     };
     let traffic = Traffic::start(&plan, &ledger)?;

@@ -36,6 +36,8 @@ pub(crate) struct Plan {
     pub(crate) clients: usize,
     /// Whom the CA issues certificates to.
     pub(crate) token: String,
+    /// At any time at least one of the processes serves: whoever has no answer after some tries is told that signing failed.
+    pub(crate) always_served: bool,
     /// Far longer than any answer takes: one that takes longer is no answer.
     pub(crate) patience: Duration,
 }
@@ -62,6 +64,7 @@ impl Traffic {
                 let writer = Writer {
                     clients: plan.urls.iter().map(|url| Client::new(url)).collect(),
                     at: number % plan.urls.len(),
+                    always_served: plan.always_served,
                     patience: plan.patience,
                     requests: requests.clone(),
                     remembered: Vec::new(),
@@ -121,6 +124,7 @@ struct Writer {
     clients: Vec<Client>,
     /// The process that is asked next.
     at: usize,
+    always_served: bool,
     patience: Duration,
     requests: Arc<Mutex<mpsc::Receiver<Prepared>>>,
     remembered: Vec<Prepared>,
@@ -136,8 +140,7 @@ impl Writer {
             };
             let mut tries = 1;
             while self.submit(&request).await == Next::Again {
-                // Where there is one process, waiting for it is all that a client can do.
-                if tries == TRIES && self.clients.len() > 1 {
+                if tries == TRIES && self.always_served {
                     self.ledger.gave_up();
                 }
                 tries += 1;

@@ -37,6 +37,7 @@ impl Stage {
             urls: vec![server.url.clone()],
             clients: CLIENTS,
             token: token(&instance)?,
+            always_served: false,
             patience: PATIENCE,
         };
         let traffic = Traffic::start(&plan, &ledger)?;
