@@ -8,8 +8,34 @@ use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
 
-/// Version of the Go module of cosign.
-const COSIGN: &str = "v3.1.3";
+/// Every program in Go: the newest versions that Go 1.26 builds.
+const COSIGN: GoModule = GoModule {
+    name: "cosign",
+    path: "github.com/sigstore/cosign/v3",
+    version: "v3.1.3",
+    packages: &["cmd/cosign"],
+};
+pub(crate) const REKOR_TILES: GoModule = GoModule {
+    name: "rekor-tiles",
+    path: "github.com/sigstore/rekor-tiles/v2",
+    version: "v2.3.0",
+    packages: &["cmd/rekor-server/posix"],
+};
+pub(crate) const REKOR: GoModule = GoModule {
+    name: "rekor",
+    path: "github.com/sigstore/rekor",
+    version: "v1.5.4",
+    packages: &["cmd/rekor-server"],
+};
+pub(crate) const TRILLIAN: GoModule = GoModule {
+    name: "trillian",
+    path: "github.com/google/trillian",
+    version: "v1.8.0",
+    packages: &["cmd/trillian_log_server", "cmd/trillian_log_signer"],
+};
+/// Trillian's tables, in the module and beside its programs.
+const TRILLIAN_SCHEMA: &str = "storage/mysql/schema/storage.sql";
+
 /// Version of sigstore-python.
 const PYTHON: &str = "4.5.1";
 
@@ -62,19 +88,147 @@ fn cache() -> Result<PathBuf> {
 }
 
 fn cosign() -> Result<PathBuf> {
-    let folder = cache()?.join(format!("cosign-{COSIGN}"));
-    let program = folder.join("cosign");
-    if !program.exists() {
-        let go = find("go").context("there is no Go to build it with")?;
-        let module = format!("github.com/sigstore/cosign/v3/cmd/cosign@{COSIGN}");
-        step(
-            "building cosign",
-            Command::new(go)
-                .args(["install", &module])
-                .env("GOBIN", &folder),
-        )?;
+    COSIGN.install()?;
+    COSIGN.program("cosign")
+}
+
+/// A Go module and those of its programs that are needed.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct GoModule {
+    name: &'static str,
+    path: &'static str,
+    pub(crate) version: &'static str,
+    /// Folders of the module; the last part of each names its program.
+    packages: &'static [&'static str],
+}
+
+impl GoModule {
+    /// Where its programs are or will be: a folder of this version alone.
+    fn folder(&self) -> Result<PathBuf> {
+        Ok(cache()?.join(format!("{}-{}", self.name, self.version)))
     }
-    Ok(program)
+
+    /// An installed program of the module.
+    pub(crate) fn program(&self, name: &str) -> Result<PathBuf> {
+        let program = self.folder()?.join(name);
+        anyhow::ensure!(
+            program.is_file(),
+            "{name} of {} {} is not installed",
+            self.name,
+            self.version
+        );
+        Ok(program)
+    }
+
+    /// Builds what is missing.
+    fn install(&self) -> Result<()> {
+        let folder = self.folder()?;
+        let missing = |package: &&str| {
+            let name = package.rsplit('/').next().unwrap_or(package);
+            !folder.join(name).is_file()
+        };
+        if !self.packages.iter().any(missing) {
+            return Ok(());
+        }
+        let go = find("go").context("there is no Go to build it with")?;
+        let packages = self
+            .packages
+            .iter()
+            .map(|package| format!("{}/{package}@{}", self.path, self.version));
+        step(
+            &format!("building {} {}", self.name, self.version),
+            Command::new(go)
+                .arg("install")
+                .args(packages)
+                .env("GOBIN", &folder),
+        )
+    }
+
+    /// Copies a file of the module's source to its programs: `go install` leaves only these behind.
+    fn keep(&self, file: &str) -> Result<PathBuf> {
+        let name = file.rsplit('/').next().unwrap_or(file);
+        let kept = self.folder()?.join(name);
+        if !kept.is_file() {
+            let go = find("go").context("there is no Go to fetch the module with")?;
+            let module = format!("{}@{}", self.path, self.version);
+            let facts = text(Command::new(go).args(["mod", "download", "-json", &module]))?;
+            let facts: serde_json::Value = serde_json::from_str(&facts)?;
+            let source = facts["Dir"].as_str().context("go names no folder")?;
+            // The module cache is read-only; a copy of its permissions would be as well.
+            let bytes = fs::read(PathBuf::from(source).join(file))?;
+            fs::write(&kept, bytes).with_context(|| kept.display().to_string())?;
+        }
+        Ok(kept)
+    }
+}
+
+/// Installs the programs that the log is compared with, and says so. What cannot be installed is named; the
+/// comparison skips it.
+pub(crate) fn install_peers() {
+    println!("\n== peers of the log");
+    for module in [REKOR_TILES, REKOR, TRILLIAN] {
+        said(
+            &format!("{} {}", module.name, module.version),
+            module.install().and_then(|()| module.folder()),
+        );
+    }
+    said("Trillian's tables", TRILLIAN.keep(TRILLIAN_SCHEMA));
+    for program in MARIADB {
+        said(
+            program.name,
+            installed(program.package, || find_system(program.name)),
+        );
+    }
+}
+
+/// Trillian's tables as SQL, beside its programs.
+pub(crate) fn trillian_schema() -> Result<PathBuf> {
+    TRILLIAN.program("storage.sql")
+}
+
+/// A program and the Debian package that brings it.
+struct Packaged {
+    name: &'static str,
+    package: &'static str,
+}
+
+/// What a database of our own takes. The package `mariadb-server` would start one for the whole machine.
+const MARIADB: [Packaged; 4] = [
+    Packaged {
+        name: "mariadbd",
+        package: "mariadb-server-core",
+    },
+    Packaged {
+        name: "mariadb-install-db",
+        package: "mariadb-server-core",
+    },
+    Packaged {
+        name: "my_print_defaults",
+        package: "mariadb-client-core",
+    },
+    Packaged {
+        name: "mariadb",
+        package: "mariadb-client-core",
+    },
+];
+
+/// A program of MariaDB.
+pub(crate) fn mariadb(name: &str) -> Result<PathBuf> {
+    find_system(name).with_context(|| {
+        let packages = MARIADB.map(|program| program.package);
+        format!(
+            "{name} is not installed (Debian packages {} and {})",
+            packages[0], packages[3]
+        )
+    })
+}
+
+/// Finds a program on the PATH or where Debian puts servers, which not every PATH has.
+fn find_system(program: &str) -> Option<PathBuf> {
+    find(program).or_else(|| {
+        let server = PathBuf::from("/usr/sbin").join(program);
+        server.is_file().then_some(server)
+    })
 }
 
 fn python() -> Result<PathBuf> {

@@ -10,9 +10,9 @@ use std::time::{Duration, Instant};
 
 const LISTEN: [&str; 2] = ["--listen", "127.0.0.1:0"];
 /// Connections under full load.
-const CLIENTS: usize = 64;
+pub(super) const CLIENTS: usize = 64;
 /// Requests of one client alone.
-const ALONE: usize = 600;
+pub(super) const ALONE: usize = 600;
 /// Connections that only wait, for the memory that they take.
 const IDLE_CONNECTIONS: usize = 1024;
 /// How long half of the full load lasts.
@@ -45,9 +45,9 @@ impl Server {
         for api in Api::BOTH {
             let name = |what: &str| format!("{} {what}", api.name());
             let calls = submissions(api, requests)?;
-            let cpu = process_cpu(self.0.id())?;
+            let cpu = self.cpu()?;
             let full = self.send(CLIENTS, Pace::Closed, calls)?.expect(201)?;
-            let cpu = process_cpu(self.0.id())?.saturating_sub(cpu);
+            let cpu = self.cpu()?.saturating_sub(cpu);
             figures.add(name("rate"), full.rate());
             figures.add(name("server"), micros(cpu) / requests as f64);
             figures.add(name("generator"), micros(full.cpu) / requests as f64);
@@ -104,6 +104,15 @@ impl Server {
         })
     }
 
+    pub(super) fn url(&self) -> &str {
+        &self.0.url
+    }
+
+    /// CPU of the program so far.
+    pub(super) fn cpu(&self) -> Result<Duration> {
+        process_cpu(self.0.id())
+    }
+
     pub(super) fn stop(self) -> Result<()> {
         self.0.stop()
     }
@@ -132,7 +141,8 @@ pub(super) fn first_entry(data: &Path, figures: &mut Figures) -> Result<()> {
     server.stop()
 }
 
-fn submissions(api: Api, count: usize) -> Result<Vec<Call>> {
+/// Distinct entries to submit.
+pub(super) fn submissions(api: Api, count: usize) -> Result<Vec<Call>> {
     let requests = prepare(api, count)?.into_iter();
     requests
         .map(|request| Call::post(api.entries(), request.body))
@@ -140,7 +150,8 @@ fn submissions(api: Api, count: usize) -> Result<Vec<Call>> {
         .context("requests")
 }
 
-fn percentiles(figures: &mut Figures, name: &str, outcome: &Outcome) {
+/// Adds p50 and p99 of a run, in µs.
+pub(super) fn percentiles(figures: &mut Figures, name: &str, outcome: &Outcome) {
     for percent in [50.0, 99.0] {
         let latency = micros(outcome.latency.percentile(percent));
         figures.add(format!("{name} p{percent}"), latency);

@@ -12,6 +12,13 @@ impl Figures {
         self.0.entry(name.into()).or_default().push(value);
     }
 
+    /// Adds all runs of others.
+    pub(super) fn merge(&mut self, others: Self) {
+        for (name, runs) in others.0 {
+            self.0.entry(name).or_default().extend(runs);
+        }
+    }
+
     /// The median of the runs; `None` for what was not measured.
     pub(super) fn median(&self, name: &str) -> Option<f64> {
         let mut runs = self.0.get(name)?.clone();

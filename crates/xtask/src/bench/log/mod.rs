@@ -6,17 +6,21 @@
 mod api;
 mod databases;
 mod figures;
+mod growth;
 mod limits;
+mod peers;
 mod plot;
 mod report;
 mod storage;
 
 use crate::e2e::build_release;
 use crate::shell::{cargo, step};
-use anyhow::{Context, Result};
-use clap::Args;
+use crate::tools::install_peers;
+use anyhow::{Context, Result, ensure};
+use clap::{Args, ValueEnum};
 use databases::Databases;
 use figures::Figures;
+use std::path::Path;
 
 #[derive(Args)]
 pub(crate) struct Options {
@@ -26,56 +30,104 @@ pub(crate) struct Options {
     /// Requests of a run with 64 clients
     #[arg(long, default_value_t = 8_000)]
     requests: usize,
-    /// Entries that one log grows to, for rate, proof time and memory at size (10000000 takes most of an hour)
+    /// Entries that one log in each store grows to: rate, CPU, proof time and memory at 10000 and each power of ten (10000000
+    /// takes the better part of an hour and about 15 GB a store)
     #[arg(long, default_value_t = 50_000)]
     entries: u64,
+    /// Install the peers first (Go builds them; root installs MariaDB). Without it those that are here are measured
+    #[arg(long)]
+    peers: bool,
+    /// Only these parts
+    #[arg(long, value_delimiter = ',', default_values = ["growth", "limits", "peers"])]
+    only: Vec<Part>,
     /// Add a dated row to docs/performance.md
     #[arg(long)]
     record: bool,
+    /// Measure with this build of the measurements, to try them: their figures mean nothing
+    #[arg(long)]
+    unoptimized: bool,
 }
 
-/// Programs of others that the plan compares with; building them is not part of this run yet.
-const PEERS: [&str; 2] = ["rekor-tiles (POSIX)", "rekor-server"];
+/// What can be measured alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Part {
+    /// One log in each store, grown to `--entries`
+    Growth,
+    /// What this machine can do, and the log's share of it
+    Limits,
+    /// Programs of others, in turns with ours
+    Peers,
+}
 
 pub(crate) fn run(options: &Options) -> Result<()> {
-    build_release()?;
-    if cfg!(debug_assertions) {
+    if cfg!(debug_assertions) && !options.unoptimized {
         return optimized();
+    }
+    let parts = |part| options.only.contains(&part);
+    let (growth, limits, peers) = (parts(Part::Growth), parts(Part::Limits), parts(Part::Peers));
+    ensure!(
+        !options.record || (growth && limits),
+        "--record needs the parts growth and limits"
+    );
+    if options.peers {
+        install_peers();
+    }
+    if limits || peers {
+        build_release()?;
     }
     let folder = tempfile::tempdir()?;
     let mut figures = Figures::default();
     // First of all: memory that a measurement before it gave back would hide what the log takes.
-    eprintln!("a log of {} entries", options.entries);
-    storage::grow(folder.path(), options.entries, &mut figures)?;
-    let databases = Databases::start();
-    let server = api::Server::start(&folder.path().join("instance"), &mut figures)?;
-    for round in 1..=options.rounds {
-        eprintln!("round {round} of {}: limits", options.rounds);
-        limits::cpu(&mut figures)?;
-        limits::http(&mut figures, options.requests)?;
-        eprintln!("round {round}: storage");
-        let scratch = folder.path().join(format!("round-{round}"));
-        std::fs::create_dir(&scratch)?;
-        databases.limits(&scratch, &mut figures)?;
-        limits::ceilings(&mut figures)?;
-        storage::measure(&scratch, &databases, &mut figures)?;
-        std::fs::remove_dir_all(&scratch)?;
-        eprintln!("round {round}: public API");
-        server.writes(options.requests, &mut figures)?;
-        server.reads(options.requests, &mut figures)?;
-        api::first_entry(&folder.path().join("first"), &mut figures)?;
+    if growth {
+        let milestones = growth::measure(folder.path(), options.entries, &mut figures)?;
+        growth::print(&milestones);
     }
-    eprintln!("memory");
-    server.memory(&mut figures)?;
-    server.stop()?;
-    report::print(&figures, options)?;
-    for peer in PEERS {
-        println!("skipped: peer {peer} not built");
+    if limits || peers {
+        let server = api::Server::start(&folder.path().join("instance"), &mut figures)?;
+        if limits {
+            rounds(folder.path(), &server, options, &mut figures)?;
+        }
+        if peers {
+            peers::measure(folder.path(), &server, options, &mut figures)?;
+        }
+        server.stop()?;
     }
+    if limits {
+        report::print(&figures, options)?;
+    }
+    peers::print(&figures);
     if options.record {
         report::record(&figures, options)?;
     }
     Ok(())
+}
+
+/// Limits and shares, round by round.
+fn rounds(
+    folder: &Path,
+    server: &api::Server,
+    options: &Options,
+    figures: &mut Figures,
+) -> Result<()> {
+    let databases = Databases::start();
+    for round in 1..=options.rounds {
+        eprintln!("round {round} of {}: limits", options.rounds);
+        limits::cpu(figures)?;
+        limits::http(figures, options.requests)?;
+        eprintln!("round {round}: storage");
+        let scratch = folder.join(format!("round-{round}"));
+        std::fs::create_dir(&scratch)?;
+        databases.limits(&scratch, figures)?;
+        limits::ceilings(figures)?;
+        storage::measure(&scratch, &databases, figures)?;
+        std::fs::remove_dir_all(&scratch)?;
+        eprintln!("round {round}: public API");
+        server.writes(options.requests, figures)?;
+        server.reads(options.requests, figures)?;
+        api::first_entry(&folder.join("first"), figures)?;
+    }
+    eprintln!("memory");
+    server.memory(figures)
 }
 
 /// Runs this very command in a release build: without optimization the limits would not be limits.
