@@ -390,8 +390,11 @@ fn encode(log: &str, head: &TreeHead) -> Vec<u8> {
     text
 }
 
-/// Reads a guard file; what stands behind the checksum is left from a longer one before it.
-fn decode(log: &str, bytes: &[u8]) -> Result<TreeHead, String> {
+/// Reads a guard file of a log; what stands behind the checksum is left from a longer one before it.
+///
+/// # Errors
+/// What does not add up, as a clause.
+pub fn decode(log: &str, bytes: &[u8]) -> Result<TreeHead, String> {
     let mut at = 0;
     let mut line = |label: &'static str| {
         let rest = bytes.get(at..).unwrap_or_default();
