@@ -71,7 +71,8 @@ impl Sharded {
 async fn tree(store: &Arc<dyn tlog::Store>, place: usize) -> (tlog::Log, Signer) {
     let signer = Signer::in_memory(Purpose::RekorV1, Algorithm::EcdsaP256).unwrap();
     let head_signer = rekor::v1::head_signer(HOST, TREES[place], signer.clone());
-    let log = open(store.clone(), &format!("v1-{place}"), head_signer).await;
+    let (name, clock) = (format!("v1-{place}"), clock::Clock::system());
+    let log = open(store.clone(), &name, head_signer, clock).await;
     (log, signer)
 }
 

@@ -23,6 +23,12 @@ pub(crate) struct Outward {
     publishing: Option<Publishing>,
 }
 
+/// What a log is opened with.
+pub(crate) struct OpenWith {
+    pub(crate) signer: Arc<dyn HeadSigner>,
+    pub(crate) witnesses: Option<Arc<dyn Witnesses>>,
+}
+
 impl Outward {
     /// Reads what the flags name, so that its mistakes are told before a log is opened.
     pub(crate) fn new(
@@ -45,13 +51,13 @@ impl Outward {
         name: &str,
         origin: &str,
         signer: Arc<dyn HeadSigner>,
-    ) -> Result<(Arc<dyn HeadSigner>, Option<Arc<dyn Witnesses>>)> {
+    ) -> Result<OpenWith> {
         match &self.witnessing {
-            Some(witnessing) if is_outward(name) => {
-                let witnessed = witnessing.of_log(name, origin, signer)?;
-                Ok((witnessed.signer, Some(witnessed.witnesses)))
-            }
-            _ => Ok((signer, None)),
+            Some(witnessing) if is_outward(name) => witnessing.of_log(name, origin, signer),
+            _ => Ok(OpenWith {
+                signer,
+                witnesses: None,
+            }),
         }
     }
 

@@ -1,5 +1,6 @@
 //! The logs' side of witnessing: a second, Ed25519 line on each checkpoint, and the round of the witnesses.
 
+use super::OpenWith;
 use crate::cli::{OutwardArgs, WitnessMode};
 use crate::commands::input::read_limited;
 use crate::instance::{Layout, write_atomically};
@@ -26,12 +27,6 @@ pub(crate) struct Witnessing {
     layout: Layout,
     clock: Clock,
     registry: Registry,
-}
-
-/// What the flags make of one log.
-pub(crate) struct Witnessed {
-    pub(crate) signer: Arc<dyn HeadSigner>,
-    pub(crate) witnesses: Arc<dyn Witnesses>,
 }
 
 impl Witnessing {
@@ -66,7 +61,7 @@ impl Witnessing {
         name: &str,
         origin: &str,
         first: Arc<dyn HeadSigner>,
-    ) -> Result<Witnessed> {
+    ) -> Result<OpenWith> {
         let file = self.layout.keys().join(format!("{name}-ed25519.pem"));
         let purpose = match name {
             "ct" => Purpose::CtLog,
@@ -85,9 +80,9 @@ impl Witnessing {
             ..CosignerConfig::new(name, self.policy.clone())
         };
         let cosigner = Cosigner::new(config, self.clock.clone(), &self.registry)?;
-        Ok(Witnessed {
+        Ok(OpenWith {
             signer: Arc::new(TwoLines { first, second, key }),
-            witnesses: Arc::new(Round(cosigner)),
+            witnesses: Some(Arc::new(Round(cosigner))),
         })
     }
 }

@@ -121,6 +121,21 @@ impl Turn for FaultyTurn {
         };
         plans.meet(Step::Turn, write).await
     }
+
+    async fn freeze(self: Box<Self>, freeze: &Freeze) -> Result<(), CommitError> {
+        let Self {
+            inner,
+            store,
+            plans,
+        } = *self;
+        let write = async move {
+            match inner {
+                Some(turn) => turn.freeze(freeze).await,
+                None => store.freeze(freeze).await,
+            }
+        };
+        plans.meet(Step::Turn, write).await
+    }
 }
 
 type Change<T> = Mutex<Option<Box<dyn Fn(&mut T) + Send>>>;

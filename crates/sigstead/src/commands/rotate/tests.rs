@@ -40,7 +40,9 @@ async fn instance_on(server: Option<&str>) -> tempfile::TempDir {
     };
     let logs = RekorLogs::new(&instance, opener);
     let signer = ct::CtLog::head_signer("127.0.0.1", instance.signers.ct_log.clone());
-    logs.open_other("ct", signer).await.unwrap();
+    logs.open_other("ct", "127.0.0.1/ctlog", signer)
+        .await
+        .unwrap();
     for shard in instance.public.shards().unwrap() {
         let (log, _) = logs.open(&shard).await.unwrap();
         for number in 0..2 {
