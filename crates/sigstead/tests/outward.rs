@@ -147,6 +147,11 @@ fn checkpoints_are_cosigned_and_without_quorum_nothing_is_answered() {
     let site = Site::new();
     let (port, witness_port) = (free_port(), free_port());
 
+    // 0. Entries from before: a log may be witnessed from any day on.
+    let up = site.up(port, &[]);
+    assert_eq!(checkpoint_of(&site.sign("before")).signatures().len(), 1);
+    up.stop();
+
     // 1. A policy that asks nobody gives the logs their Ed25519 line and its verifier keys.
     fs::write(site.path("policy"), "quorum none\n").unwrap();
     let up = site.up(port, &["--witness-policy", "policy"]);
@@ -155,6 +160,9 @@ fn checkpoints_are_cosigned_and_without_quorum_nothing_is_answered() {
     let (log, ct) = (site.vkey("rekor-v2"), site.vkey("ct"));
     assert_eq!((log.name(), ct.name()), (HOST, "127.0.0.1/ctlog"));
     assert!(is_signed_by(&note, &log));
+    up.stop();
+    let up = site.up(port, &[]);
+    site.sign("between");
     up.stop();
 
     // 2. A witness that knows both logs.

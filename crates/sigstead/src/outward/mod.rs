@@ -13,7 +13,7 @@ use clock::Clock;
 use prometheus::Registry;
 use publishing::Publishing;
 use std::sync::Arc;
-use tlog::{HeadSigner, Log, Witnesses};
+use tlog::{Log, Witnesses};
 use witnessing::Witnessing;
 
 /// What the flags ask for; by default nothing.
@@ -21,12 +21,6 @@ use witnessing::Witnessing;
 pub(crate) struct Outward {
     witnessing: Option<Witnessing>,
     publishing: Option<Publishing>,
-}
-
-/// What a log is opened with.
-pub(crate) struct OpenWith {
-    pub(crate) signer: Arc<dyn HeadSigner>,
-    pub(crate) witnesses: Option<Arc<dyn Witnesses>>,
 }
 
 impl Outward {
@@ -45,20 +39,12 @@ impl Outward {
         })
     }
 
-    /// The signer and the witnesses that a log is opened with; `origin` begins its checkpoints.
-    pub(crate) fn open_with(
-        &self,
-        name: &str,
-        origin: &str,
-        signer: Arc<dyn HeadSigner>,
-    ) -> Result<OpenWith> {
-        match &self.witnessing {
-            Some(witnessing) if is_outward(name) => witnessing.of_log(name, origin, signer),
-            _ => Ok(OpenWith {
-                signer,
-                witnesses: None,
-            }),
-        }
+    /// The witnesses of a log whose checkpoints begin with `origin`.
+    pub(crate) fn witnesses(&self, name: &str, origin: &str) -> Result<Option<Arc<dyn Witnesses>>> {
+        let witnessing = self.witnessing.as_ref().filter(|_| is_outward(name));
+        witnessing
+            .map(|witnessing| witnessing.of_log(name, origin))
+            .transpose()
     }
 
     /// Begins to publish an open log.

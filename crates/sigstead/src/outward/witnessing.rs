@@ -1,6 +1,8 @@
 //! The logs' side of witnessing: a second, Ed25519 line on each checkpoint, and the round of the witnesses.
+//!
+//! The second line is put on a committed checkpoint when it is shown, not when it is signed for the store: so a log may be
+//! witnessed from any day on, and what a process without these flags commits or freezes can still be cosigned.
 
-use super::OpenWith;
 use crate::cli::{OutwardArgs, WitnessMode};
 use crate::commands::input::read_limited;
 use crate::instance::{Layout, write_atomically};
@@ -14,7 +16,7 @@ use note::policy::Policy;
 use note::{KeyType, SignedNote, VerifierKey};
 use prometheus::Registry;
 use std::sync::Arc;
-use tlog::{HeadSigner, SignError, Tree, TreeHead, Witnesses};
+use tlog::{Tree, TreeHead, Witnesses};
 use witness::{Consistency, Cosigner, CosignerConfig, FailureMode, ProofUnavailable};
 
 /// Policies are a few lines; the parser has the same bound.
@@ -56,21 +58,16 @@ impl Witnessing {
 
     /// Prepares a log whose checkpoints begin with `origin`. Makes its Ed25519 key when there is none, and writes the
     /// verifier key, which the operators of the witnesses need, beside the trust files.
-    pub(crate) fn of_log(
-        &self,
-        name: &str,
-        origin: &str,
-        first: Arc<dyn HeadSigner>,
-    ) -> Result<OpenWith> {
+    pub(crate) fn of_log(&self, name: &str, origin: &str) -> Result<Arc<dyn Witnesses>> {
         let file = self.layout.keys().join(format!("{name}-ed25519.pem"));
         let purpose = match name {
             "ct" => Purpose::CtLog,
             _ => Purpose::RekorV2,
         };
         let folder = KeyFolder::of_file(&file)?;
-        let (second, _) = folder.load_or_create(purpose, Algorithm::Ed25519)?;
+        let (signer, _) = folder.load_or_create(purpose, Algorithm::Ed25519)?;
         // RFC 8410 section 4: the 32 bytes of the key end its SPKI.
-        let spki = second.public_key().spki_der();
+        let spki = signer.public_key().spki_der();
         let raw = spki.last_chunk::<32>().context("an Ed25519 key")?;
         let key = VerifierKey::new(origin, KeyType::Ed25519, raw)?;
         let vkey = self.layout.trust().join(format!("{name}.vkey"));
@@ -80,53 +77,39 @@ impl Witnessing {
             ..CosignerConfig::new(name, self.policy.clone())
         };
         let cosigner = Cosigner::new(config, self.clock.clone(), &self.registry)?;
-        Ok(OpenWith {
-            signer: Arc::new(TwoLines { first, second, key }),
-            witnesses: Some(Arc::new(Round(cosigner))),
-        })
-    }
-}
-
-/// Puts an Ed25519 line below the log's own: witnesses take no other kind, and clients that do not know it ignore it.
-struct TwoLines {
-    first: Arc<dyn HeadSigner>,
-    second: Signer,
-    key: VerifierKey,
-}
-
-impl TwoLines {
-    async fn with_second(&self, signed: Bytes) -> Result<Bytes, SignError> {
-        let failed = |error: &dyn std::fmt::Display| SignError(error.to_string());
-        let text = std::str::from_utf8(&signed).map_err(|error| failed(&error))?;
-        let mut note = SignedNote::parse(text).map_err(|error| failed(&error))?;
-        let signature = self.second.sign(note.text().as_bytes()).await;
-        let line = self.key.line(signature.map_err(|error| failed(&error))?);
-        note.push(line).map_err(|error| failed(&error))?;
-        Ok(note.to_string().into())
-    }
-}
-
-#[async_trait]
-impl HeadSigner for TwoLines {
-    async fn sign_head(&self, size: u64, root: &Hash, time_ms: i64) -> Result<Bytes, SignError> {
-        self.with_second(self.first.sign_head(size, root, time_ms).await?)
-            .await
-    }
-
-    async fn sign_frozen(&self, size: u64, root: &Hash, time_ms: i64) -> Result<Bytes, SignError> {
-        self.with_second(self.first.sign_frozen(size, root, time_ms).await?)
-            .await
+        Ok(Arc::new(Round {
+            cosigner,
+            signer,
+            key,
+        }))
     }
 }
 
 /// Asks the policy's witnesses for the engine.
-struct Round(Cosigner);
+struct Round {
+    cosigner: Cosigner,
+    /// The log's Ed25519 key: witnesses check no other kind, and clients that do not know its line ignore it.
+    signer: Signer,
+    key: VerifierKey,
+}
+
+impl Round {
+    /// The checkpoint with the Ed25519 line below the log's own. Ed25519 is deterministic: it is always the same line.
+    async fn with_second_line(&self, checkpoint: &[u8]) -> Result<String> {
+        let mut note = SignedNote::parse(std::str::from_utf8(checkpoint)?)?;
+        let signature = self.signer.sign(note.text().as_bytes()).await?;
+        note.push(self.key.line(signature))?;
+        Ok(note.to_string())
+    }
+}
 
 #[async_trait]
 impl Witnesses for Round {
     async fn cosign(&self, head: &TreeHead, tree: Tree) -> Result<Bytes, String> {
+        let checkpoint = self.with_second_line(&head.checkpoint).await;
+        let checkpoint = checkpoint.map_err(|error| error.to_string())?;
         let proofs = Arc::new(Proofs(tree));
-        let cosigned = self.0.cosign(&head.checkpoint, proofs).await;
+        let cosigned = self.cosigner.cosign(checkpoint.as_bytes(), proofs).await;
         let cosigned = cosigned.map_err(|error| error.to_string())?;
         match cosigned.may_publish {
             true => Ok(cosigned.checkpoint.into()),

@@ -1,7 +1,7 @@
 //! The Rekor logs that this process has open, each once.
 
 use crate::instance::{Instance, Kind, Layout, Shard};
-use crate::outward::{OpenWith, Outward};
+use crate::outward::Outward;
 use anyhow::{Result, bail};
 use clock::Clock;
 use keys::Signer;
@@ -29,7 +29,7 @@ impl Opener {
         signer: Arc<dyn HeadSigner>,
         may_be_missing: bool,
     ) -> Result<Log> {
-        let OpenWith { signer, witnesses } = self.outward.open_with(name, origin, signer)?;
+        let witnesses = self.outward.witnesses(name, origin)?;
         let opened = Log::open_witnessed(
             self.store.clone(),
             name,
