@@ -91,7 +91,13 @@ impl Keys {
                     "no batch begins at entry {known}"
                 )));
             }
-            self.maintain(store, log).await?;
+            match self.maintain(store, log).await {
+                // On a full disk a log can still be read: its keys stay in memory until they can be written.
+                Err(StoreError::Unavailable(why)) => {
+                    tracing::warn!(log, why, "keys stay in memory until they can be written");
+                }
+                outcome => outcome?,
+            }
         }
     }
 

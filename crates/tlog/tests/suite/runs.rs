@@ -1,5 +1,6 @@
 //! Keys in runs: found after their entries left memory, after merges, by other processes, after a restart.
 
+use crate::faulty::{Fault, Step};
 use crate::fixture::{Fixture, append, append_together, leaf, submission};
 use crate::stamp;
 use bytes::Bytes;
@@ -12,6 +13,7 @@ stamp!(
     a_run_merged_by_another_writer_is_looked_for_again,
     identities_are_found_in_runs,
     a_run_that_was_merged_meanwhile_is_not_written_again,
+    a_log_opens_when_its_runs_cannot_be_written,
 );
 
 async fn open(fixture: &Fixture) -> Log {
@@ -134,4 +136,23 @@ async fn a_run_that_was_merged_meanwhile_is_not_written_again(fixture: Fixture) 
         assert_eq!(put, Err(CommitError::Conflict), "{first} to {past}");
     }
     assert_eq!(fixture.store.runs("test").await.unwrap().len(), 1);
+}
+
+async fn a_log_opens_when_its_runs_cannot_be_written(mut fixture: Fixture) {
+    let log = fixture.open().await;
+    append_together(&log, 0..600).await;
+    log.close().await;
+    drop(log);
+    fixture.restart().await;
+    if fixture.store.head("test").await.unwrap().is_none() {
+        // In memory nothing is left of it.
+        return;
+    }
+    fixture.store.plan_at(Step::PutRun, [Fault::Failed; 2]);
+    let log = open(&fixture).await;
+    check_known(&log, (0..600).step_by(37)).await;
+    // The disk has room again.
+    until_runs(&fixture, 2, 512).await;
+    check_known(&log, (0..600).step_by(41)).await;
+    log.close().await;
 }
