@@ -661,3 +661,135 @@ async fn a_log_that_is_not_there_is_a_finding() {
         "tlog_log name=ct: row: have no row, want a log of this name"
     );
 }
+
+/// The same in PostgreSQL, where a tile has a row for each of its hashes.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_changed_byte_in_each_column_is_found_in_postgresql_as_well() {
+    let Some(url) = testkit::postgres() else {
+        return;
+    };
+    let store = store::postgres(&url).await.unwrap();
+    let log = open(store.clone(), "ct").await.unwrap();
+    for number in 0..SIZE {
+        log.append(ct(number)).await.unwrap();
+    }
+    until_run(&*store, "ct").await;
+    log.close().await;
+    assert!(checked(&*store, "ct", &NoGuard).await.is_clean());
+
+    let pool = sqlx::PgPool::connect(&url).await.unwrap();
+    let byte = |table: &str, column: &str, row: &str| {
+        format!(
+            "UPDATE {table} SET {column} = set_byte({column}, 7, get_byte({column}, 7) # 1) WHERE {row}"
+        )
+    };
+    let number = |table: &str, column: &str, row: &str| {
+        format!("UPDATE {table} SET {column} = {column} # 1 WHERE {row}")
+    };
+    let (batch, tile) = ("first = 5", "level = 1 AND idx = 0");
+    // Each statement undoes itself when it is run again.
+    for (change, table, key, answered) in [
+        (
+            byte("tlog_log", "root", "true"),
+            Table::Head,
+            "name=ct",
+            false,
+        ),
+        (
+            byte("tlog_log", "checkpoint", "true"),
+            Table::Head,
+            "name=ct",
+            false,
+        ),
+        (
+            number("tlog_log", "size", "true"),
+            Table::Head,
+            "name=ct",
+            false,
+        ),
+        (
+            number("tlog_log", "time_ms", "true"),
+            Table::Head,
+            "name=ct",
+            false,
+        ),
+        (
+            byte("tlog_batch", "hashes", batch),
+            Table::Batch,
+            "first=5",
+            false,
+        ),
+        (
+            byte("tlog_batch", "identities", batch),
+            Table::Batch,
+            "first=5",
+            false,
+        ),
+        (
+            byte("tlog_batch", "extras", batch),
+            Table::Batch,
+            "first=5",
+            false,
+        ),
+        (
+            byte("tlog_batch", "bodies", batch),
+            Table::Batch,
+            "first=5",
+            false,
+        ),
+        (
+            number("tlog_batch", "time_ms", batch),
+            Table::Batch,
+            "first=5",
+            false,
+        ),
+        // Only the newest head's checkpoint is ever answered.
+        (
+            byte("tlog_batch", "checkpoint", batch),
+            Table::Batch,
+            "first=5",
+            true,
+        ),
+        (
+            byte("tlog_tile", "hash", tile),
+            Table::Tile,
+            "level=1 idx=0",
+            false,
+        ),
+        (
+            byte("tlog_run", "filter", "true"),
+            Table::Run,
+            "first=0 past=256",
+            false,
+        ),
+        (
+            byte("tlog_run_page", "keys", "page = 0"),
+            Table::RunPage,
+            "page=0",
+            true,
+        ),
+    ] {
+        let run = || sqlx::query(AssertSqlSafe(change.clone())).execute(&pool);
+        assert_eq!(run().await.unwrap().rows_affected(), 1, "{change}");
+        let report = checked(&*store, "ct", &NoGuard).await;
+        let named = |finding: &Finding| finding.table == table && finding.key.contains(key);
+        assert!(
+            report.findings.iter().any(named),
+            "{change}: {:#?}",
+            report.findings
+        );
+        let sent = match open(store.clone(), "ct").await {
+            Ok(log) => {
+                let entry = log.entry(5).await;
+                log.close().await;
+                entry.is_ok()
+            }
+            Err(_) => false,
+        };
+        assert_eq!(sent, answered, "{change}");
+        assert_eq!(run().await.unwrap().rows_affected(), 1, "{change}");
+    }
+    assert!(checked(&*store, "ct", &NoGuard).await.is_clean());
+    pool.close().await;
+    store.close().await;
+}
