@@ -1,0 +1,1 @@
+//! Images in registries and OCI layouts, and the signatures attached to them.

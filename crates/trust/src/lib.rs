@@ -1,0 +1,1 @@
+//! Trusted roots by name: embedded, from a file, from TUF.
