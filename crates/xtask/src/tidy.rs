@@ -26,6 +26,9 @@ const EFFECTS: [&str; 10] = [
     "tracing-subscriber",
     "sigstead-clock",
 ];
+/// What the verifier is also built for, and what would keep it from there: C and assembly.
+const WASM: &str = "wasm32-unknown-unknown";
+const NOT_IN_WASM: [&str; 3] = ["aws-lc-sys", "ring", "cc"];
 /// Only `keys` may hold private keys: nobody else may use these crates to sign.
 const ONLY_IN_KEYS: [(&str, &[&str]); 2] = [
     ("rcgen", &["sigstead-keys"]),
@@ -40,8 +43,11 @@ pub(crate) fn run() -> Result<()> {
         .context("cargo metadata")?;
     let mut faults = Vec::new();
     for name in PURE {
-        faults.extend(impure(name)?);
+        faults.extend(unwanted(name, &EFFECTS, &[])?);
     }
+    let wasm = ["--target", WASM];
+    faults.extend(unwanted("sigstead-verifier", &EFFECTS, &wasm)?);
+    faults.extend(unwanted("sigstead-verifier", &NOT_IN_WASM, &wasm)?);
     faults.extend(keys_elsewhere(&metadata));
     if !faults.is_empty() {
         bail!("{}", faults.join("\n"));
@@ -50,8 +56,8 @@ pub(crate) fn run() -> Result<()> {
     Ok(())
 }
 
-/// Reads what a pure crate is built with, all the way down, with its own features alone.
-fn impure(name: &str) -> Result<Vec<String>> {
+/// Reads what a crate is built with, all the way down, with its own features alone.
+fn unwanted(name: &str, unwanted: &[&str], target: &[&str]) -> Result<Vec<String>> {
     let args = [
         "tree",
         "--package",
@@ -63,15 +69,18 @@ fn impure(name: &str) -> Result<Vec<String>> {
         "--format",
         "{p}",
     ];
-    let tree = text(cargo().args(args))?;
+    let tree = text(cargo().args(args).args(target))?;
     let crates: BTreeSet<&str> = tree
         .lines()
         .filter_map(|line| line.split_whitespace().next())
         .collect();
-    let fault = |effect: &&str| format!("{name} is a pure crate and depends on {effect}");
-    Ok(EFFECTS
+    let fault = |found: &&str| {
+        let place = target.last().unwrap_or(&"any target");
+        format!("{name} must not depend on {found}, and does so on {place}")
+    };
+    Ok(unwanted
         .iter()
-        .filter(|effect| crates.contains(**effect))
+        .filter(|found| crates.contains(**found))
         .map(fault)
         .collect())
 }

@@ -2,7 +2,7 @@
 //!
 //! Everything comes from package registries by the ordinary installers; versions are pinned here.
 
-use crate::shell::{capture, find, root, step, text};
+use crate::shell::{capture, cargo, find, root, step, target_folder, text};
 use anyhow::{Context, Result};
 use std::fs;
 use std::path::PathBuf;
@@ -46,6 +46,8 @@ pub(crate) struct Tools {
     pub(crate) js: Option<PathBuf>,
     pub(crate) registry: Option<PathBuf>,
     pub(crate) strace: Option<PathBuf>,
+    /// Our own engine as a WebAssembly program; node runs it.
+    pub(crate) wasm: Option<PathBuf>,
 }
 
 impl Tools {
@@ -58,6 +60,7 @@ impl Tools {
             js: said("sigstore-js", js()),
             registry: said("OCI registry", debian("docker-registry")),
             strace: said("strace", debian("strace")),
+            wasm: said("the verifier in WebAssembly", wasm()),
         };
         Ok(tools)
     }
@@ -274,6 +277,39 @@ fn js() -> Result<PathBuf> {
         fs::write(&installed, &manifest)?;
     }
     Ok(folder)
+}
+
+/// What the engine is built for besides this machine: for browsers, and for runtimes with files.
+const WASM: [&str; 2] = ["wasm32-unknown-unknown", "wasm32-wasip1"];
+
+/// Builds the engine for WebAssembly: the library for any host, its example for one with files.
+fn wasm() -> Result<PathBuf> {
+    let rustup = find("rustup").context("there is no rustup to add WebAssembly targets with")?;
+    let have = text(Command::new(&rustup).args(["target", "list", "--installed"]))?;
+    if WASM.iter().any(|target| !have.contains(target)) {
+        step(
+            "adding WebAssembly targets",
+            Command::new(rustup).args(["target", "add"]).args(WASM),
+        )?;
+    }
+    find("node").context("there is no node to run it")?;
+    let build = ["--release", "--quiet", "--package", "sigstead-verifier"];
+    step(
+        "building the verifier's library for WebAssembly",
+        cargo().arg("build").args(build).args(["--target", WASM[0]]),
+    )?;
+    step(
+        "building its example for WebAssembly",
+        cargo()
+            .arg("build")
+            .args(build)
+            .args(["--example", "verify", "--target", WASM[1]]),
+    )?;
+    let program = target_folder()
+        .join(WASM[1])
+        .join("release/examples/verify.wasm");
+    anyhow::ensure!(program.is_file(), "{} was not built", program.display());
+    Ok(program)
 }
 
 /// PostgreSQL, for the store's tests: they start their own server and skip without one.

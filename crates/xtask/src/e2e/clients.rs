@@ -80,6 +80,8 @@ enum Kind {
     Python(PathBuf),
     Js(PathBuf),
     Cosign(PathBuf),
+    /// Our engine in WebAssembly: verifies, does not sign.
+    Wasm(PathBuf),
     Missing,
 }
 
@@ -99,6 +101,7 @@ pub(crate) fn all(tools: &Tools, instance: &Instance, folder: &Path) -> Result<V
         client("sigstore-python", kind(&tools.python, Kind::Python)),
         client("sigstore-js", kind(&tools.js, Kind::Js)),
         client("cosign", kind(&tools.cosign, Kind::Cosign)),
+        client("sigstead wasm", kind(&tools.wasm, Kind::Wasm)),
     ])
 }
 
@@ -136,6 +139,11 @@ impl Client {
     /// Whether the machine has it.
     pub(crate) fn is_there(&self) -> bool {
         !matches!(self.kind, Kind::Missing)
+    }
+
+    /// Whether it can sign at all.
+    pub(crate) fn signs(&self) -> bool {
+        !matches!(self.kind, Kind::Wasm(_))
     }
 
     /// Signs the artifact, or a statement about it, with the Rekor log of that version.
@@ -229,6 +237,7 @@ impl Client {
                 command.arg("--trusted-root").arg(s.trusted_root());
                 command
             }
+            (Kind::Wasm(_), _) => unreachable!("it only verifies"),
             (Kind::Missing, _) => unreachable!("missing clients are not asked"),
         }
     }
@@ -300,6 +309,18 @@ impl Client {
                     check.issuer,
                 ]);
                 command.arg(check.artifact);
+                command
+            }
+            Kind::Wasm(program) => {
+                let mut command = Command::new("node");
+                command
+                    .arg("--no-warnings")
+                    .arg(crate::shell::root().join("deploy/e2e/wasm/run.mjs"))
+                    .arg(program)
+                    .arg(s.trusted_root())
+                    .arg(check.bundle)
+                    .arg(check.artifact);
+                command.args([check.identity, check.issuer]);
                 command
             }
             Kind::Missing => unreachable!("missing clients are not asked"),

@@ -1,6 +1,6 @@
 //! A running `sigstead up`, stopped when dropped.
 
-use crate::shell::{cargo, root, step, text};
+use crate::shell::{cargo, step, target_folder, text};
 use anyhow::{Context, Result, bail};
 use std::fs::File;
 use std::io::{BufRead, BufReader};
@@ -14,10 +14,7 @@ pub(crate) fn release_binary() -> PathBuf {
     if let Some(program) = std::env::var_os(BINARY) {
         return PathBuf::from(program);
     }
-    let target = std::env::var_os("CARGO_TARGET_DIR")
-        .map(PathBuf::from)
-        .unwrap_or_else(|| root().join("target"));
-    target.join("release/sigstead")
+    target_folder().join("release/sigstead")
 }
 
 /// Builds the release program, unless `$SIGSTEAD_BINARY` names another one.

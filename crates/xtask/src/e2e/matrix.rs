@@ -25,7 +25,7 @@ pub(crate) fn run(clients: &[Client], folder: &Path) -> Result<()> {
             .chain(clients.iter().map(|client| client.name)),
     );
     let mut cells = 0;
-    for client in clients {
+    for client in clients.iter().filter(|client| client.signs()) {
         for (form, rekor) in [
             (Form::Message, 1),
             (Form::Message, 2),

@@ -1,14 +1,24 @@
-//! Every call into a cryptographic library, so that another backend can take its place.
+//! Every call into a cryptographic library: one backend is compiled in, the rest of the room knows none.
 //!
-//! aws-lc-rs hashes and verifies; Ed25519ph, which it lacks, comes from ed25519-dalek.
+//! [`aws`] hashes and verifies; Ed25519ph, which it lacks, comes from ed25519-dalek. It is C and assembly, so for
+//! WebAssembly [`portable`] takes its place, which the tests compare with it.
+
+#[cfg(not(target_family = "wasm"))]
+mod aws;
+#[cfg(any(test, target_family = "wasm"))]
+mod portable;
+
+#[cfg(not(target_family = "wasm"))]
+use aws as backend;
+#[cfg(target_family = "wasm")]
+use portable as backend;
+
 use crate::algorithm::{HashAlgorithm, KeyKind, Scheme};
-use aws_lc_rs::digest::{self, Digest};
-use aws_lc_rs::signature::{self, ParsedPublicKey, UnparsedPublicKey, VerificationAlgorithm};
+use backend::Parsed;
 use ed25519_dalek::VerifyingKey;
 use sha2::digest::consts::U64;
 use sha2::digest::{FixedOutput, HashMarker, Output, OutputSizeUser, Update};
 use std::fmt;
-use std::sync::Arc;
 
 /// A signature or key that did not check out. Backends give no reason; callers know which check it was.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,21 +26,19 @@ pub(crate) struct Refused;
 
 /// Hashes `data`.
 pub(crate) fn digest(hash: HashAlgorithm, data: &[u8]) -> Vec<u8> {
-    digest::digest(backend_hash(hash), data).as_ref().to_vec()
+    backend::digest(hash, data)
 }
 
 /// Hashes `data` with SHA-256.
 pub(crate) fn sha256(data: &[u8]) -> [u8; 32] {
     let mut out = [0; 32];
-    out.copy_from_slice(digest::digest(&digest::SHA256, data).as_ref());
+    out.copy_from_slice(&backend::digest(HashAlgorithm::Sha256, data));
     out
 }
 
 /// Hashes `data` with SHA-1: names keys (RFC 5280 section 4.2.1.2), secures nothing.
 pub(crate) fn sha1_for_names(data: &[u8]) -> [u8; 20] {
-    let mut out = [0; 20];
-    out.copy_from_slice(digest::digest(&digest::SHA1_FOR_LEGACY_USE_ONLY, data).as_ref());
-    out
+    backend::sha1(data)
 }
 
 /// A public key as the backend holds it, parsed once for the scheme it is used with most.
@@ -38,14 +46,13 @@ pub(crate) fn sha1_for_names(data: &[u8]) -> [u8; 20] {
 pub(crate) struct VerifyKey {
     /// subjectPublicKey bits: EC point, RSAPublicKey, or 32 bytes.
     raw: Vec<u8>,
-    usual: Option<(Scheme, Arc<ParsedPublicKey>)>,
+    usual: Option<(Scheme, Parsed)>,
 }
 
 impl VerifyKey {
     /// Checks an EC point against its curve (also not infinity). RSA and Ed25519 keys were checked by the caller.
     pub(crate) fn new(kind: KeyKind, usual: Scheme, raw: &[u8]) -> Result<Self, Refused> {
-        let parsed =
-            backend_scheme(usual).and_then(|algorithm| ParsedPublicKey::new(algorithm, raw).ok());
+        let parsed = Parsed::new(usual, raw);
         let is_ec = matches!(
             kind,
             KeyKind::EcdsaP256 | KeyKind::EcdsaP384 | KeyKind::EcdsaP521
@@ -55,7 +62,7 @@ impl VerifyKey {
         }
         Ok(Self {
             raw: raw.to_vec(),
-            usual: parsed.map(|key| (usual, Arc::new(key))),
+            usual: parsed.map(|key| (usual, key)),
         })
     }
 
@@ -73,14 +80,9 @@ impl VerifyKey {
         if scheme == Scheme::Ed25519ph {
             return self.verify_digest(scheme, &digest(HashAlgorithm::Sha512, message), signature);
         }
-        match (&self.usual, backend_scheme(scheme)) {
-            (Some((usual, key)), _) if *usual == scheme => {
-                key.verify_sig(message, signature).map_err(|_| Refused)
-            }
-            (_, Some(algorithm)) => UnparsedPublicKey::new(algorithm, &self.raw)
-                .verify(message, signature)
-                .map_err(|_| Refused),
-            (_, None) => Err(Refused),
+        match &self.usual {
+            Some((usual, key)) if *usual == scheme => key.verify(scheme, message, signature),
+            _ => backend::verify(scheme, &self.raw, message, signature),
         }
     }
 
@@ -94,16 +96,9 @@ impl VerifyKey {
         if scheme == Scheme::Ed25519ph {
             return self.verify_ed25519ph(digest, signature);
         }
-        let hash = scheme.hash().ok_or(Refused)?;
-        let digest = Digest::import_less_safe(digest, backend_hash(hash)).map_err(|_| Refused)?;
-        match (&self.usual, backend_scheme(scheme)) {
-            (Some((usual, key)), _) if *usual == scheme => key
-                .verify_digest_sig(&digest, signature)
-                .map_err(|_| Refused),
-            (_, Some(algorithm)) => UnparsedPublicKey::new(algorithm, &self.raw)
-                .verify_digest(&digest, signature)
-                .map_err(|_| Refused),
-            (_, None) => Err(Refused),
+        match &self.usual {
+            Some((usual, key)) if *usual == scheme => key.verify_digest(scheme, digest, signature),
+            _ => backend::verify_digest(scheme, &self.raw, digest, signature),
         }
     }
 
@@ -131,36 +126,6 @@ impl fmt::Debug for VerifyKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("VerifyKey").finish_non_exhaustive()
     }
-}
-
-fn backend_hash(hash: HashAlgorithm) -> &'static digest::Algorithm {
-    match hash {
-        HashAlgorithm::Sha256 => &digest::SHA256,
-        HashAlgorithm::Sha384 => &digest::SHA384,
-        HashAlgorithm::Sha512 => &digest::SHA512,
-    }
-}
-
-fn backend_scheme(scheme: Scheme) -> Option<&'static dyn VerificationAlgorithm> {
-    Some(match scheme {
-        Scheme::EcdsaP256Sha256 => &signature::ECDSA_P256_SHA256_ASN1,
-        Scheme::EcdsaP256Sha384 => &signature::ECDSA_P256_SHA384_ASN1,
-        Scheme::EcdsaP256Sha512 => &signature::ECDSA_P256_SHA512_ASN1,
-        Scheme::EcdsaP384Sha256 => &signature::ECDSA_P384_SHA256_ASN1,
-        Scheme::EcdsaP384Sha384 => &signature::ECDSA_P384_SHA384_ASN1,
-        Scheme::EcdsaP384Sha512 => &signature::ECDSA_P384_SHA512_ASN1,
-        Scheme::EcdsaP521Sha256 => &signature::ECDSA_P521_SHA256_ASN1,
-        Scheme::EcdsaP521Sha384 => &signature::ECDSA_P521_SHA384_ASN1,
-        Scheme::EcdsaP521Sha512 => &signature::ECDSA_P521_SHA512_ASN1,
-        Scheme::RsaPkcs1Sha256 => &signature::RSA_PKCS1_2048_8192_SHA256,
-        Scheme::RsaPkcs1Sha384 => &signature::RSA_PKCS1_2048_8192_SHA384,
-        Scheme::RsaPkcs1Sha512 => &signature::RSA_PKCS1_2048_8192_SHA512,
-        Scheme::RsaPssSha256 => &signature::RSA_PSS_2048_8192_SHA256,
-        Scheme::RsaPssSha384 => &signature::RSA_PSS_2048_8192_SHA384,
-        Scheme::RsaPssSha512 => &signature::RSA_PSS_2048_8192_SHA512,
-        Scheme::Ed25519 => &signature::ED25519,
-        Scheme::Ed25519ph => return None,
-    })
 }
 
 /// A SHA-512 digest posing as a hasher that has just read the message, which is what ed25519-dalek asks for.
