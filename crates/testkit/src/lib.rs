@@ -1,6 +1,7 @@
-//! For tests only: where the vectors are, and a PostgreSQL server of the test's own.
+//! For tests only: where the vectors are, a PostgreSQL server of the test's own, and forged bundles.
 #![allow(clippy::print_stderr)]
 
+pub mod mutants;
 mod postgres;
 
 pub use postgres::{Cluster, postgres};

@@ -76,7 +76,7 @@ fn exchange(case: &Case, other: &Case, part: &str) -> Option<Vec<u8>> {
     Some(json.to_string().into_bytes())
 }
 
-fn verdict_of_the_other(case: &Case, bundle: &[u8]) -> Result<(), String> {
+pub(crate) fn verdict_of_the_other(case: &Case, bundle: &[u8]) -> Result<(), String> {
     let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).map_err(|error| error.to_string());
     let root = TrustedRoot::from_json(&text(&case.root)?).map_err(|error| error.to_string())?;
     let bundle = Bundle::from_json(&text(bundle)?).map_err(|error| error.to_string())?;

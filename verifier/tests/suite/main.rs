@@ -4,6 +4,7 @@ mod cases;
 mod conformance;
 mod differential;
 mod hostile;
+mod mutants;
 mod mutation;
 mod policy;
 mod trust;
