@@ -2,3 +2,4 @@
 
 pub(crate) mod first_signature;
 pub(crate) mod log;
+pub(crate) mod verify;

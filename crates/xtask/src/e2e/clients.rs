@@ -160,6 +160,27 @@ impl Client {
         Ok(())
     }
 
+    /// What a verification of our own signatures asks for.
+    pub(crate) fn check<'a>(
+        &'a self,
+        bundle: &'a Path,
+        form: Form,
+        artifact: &'a Path,
+    ) -> Check<'a> {
+        Check {
+            bundle,
+            form,
+            artifact,
+            identity: EMAIL,
+            issuer: &self.setting.issuer,
+        }
+    }
+
+    /// Whether it says yes. Whatever else it says is a no: a bundle may be unreadable.
+    pub(crate) fn accepts(&self, check: &Check<'_>) -> Result<bool> {
+        Ok(capture(&mut self.verify_command(check))?.status.success())
+    }
+
     /// Verifies. `Ok(Err(reason))` means that the client refused.
     pub(crate) fn verify(&self, check: &Check<'_>) -> Result<Result<(), String>> {
         let mut command = self.verify_command(check);

@@ -8,11 +8,13 @@ mod contract;
 mod images;
 mod instance;
 mod matrix;
+mod mutants;
 mod registry;
 mod shards;
 
 use crate::tools::Tools;
 use anyhow::Result;
+pub(crate) use clients::{Client, EMAIL, Form, all as all_clients};
 pub(crate) use instance::{
     Instance, Launch, Starting, build_release, release_binary, resident_kib,
 };
@@ -28,6 +30,7 @@ pub(crate) fn run() -> Result<()> {
     let instance = Instance::start(&folder.path().join("data"))?;
     let clients = clients::all(&tools, &instance, folder.path())?;
     matrix::run(&clients, folder.path())?;
+    mutants::run(&clients, folder.path())?;
     images::run(&tools, &instance, folder.path())?;
     contract::stop_and_restart(instance)?;
     shards::run(&tools, folder.path())?;
