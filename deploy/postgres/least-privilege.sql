@@ -20,3 +20,5 @@ GRANT SELECT, INSERT ON tlog_batch, tlog_tile TO sigstead_log;
 GRANT SELECT, INSERT, UPDATE ON tlog_log TO sigstead_log;
 -- Runs of keys are merged; they are made from the entries and can be made again.
 GRANT SELECT, INSERT, DELETE ON tlog_run, tlog_run_page TO sigstead_log;
+-- The TUF repository: files are written once, a timestamp with a new version is a new row.
+GRANT SELECT, INSERT ON tuf_file, tuf_timestamp TO sigstead_log;

@@ -121,6 +121,18 @@ impl KeyFolder {
         Ok(found)
     }
 
+    /// Removes a key file for good; one that is not there is no error.
+    ///
+    /// For keys that nothing trusts any more, or that are kept elsewhere from now on. The caller must be sure.
+    pub fn remove(&self, purpose: Purpose) -> Result<(), KeyError> {
+        let path = self.path_of(purpose);
+        match fs::remove_file(&path) {
+            Ok(()) => sync_folder(&self.path),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+            Err(error) => Err(cannot("remove", &path, error)),
+        }
+    }
+
     /// Makes a key and its file; `None` when another process has won.
     fn create(
         &self,
@@ -449,6 +461,19 @@ mod tests {
         fs::write(folder.path.join(".tsa.fedcba9876543210.new"), "key").unwrap();
         assert!(create().unwrap().1);
         assert_eq!(names(&folder), kept);
+    }
+
+    #[test]
+    fn a_removed_key_is_gone_and_its_neighbor_is_not() {
+        let (_root, folder) = folder();
+        for purpose in [Purpose::TufRoot, Purpose::TufOnline] {
+            folder
+                .load_or_create(purpose, Algorithm::EcdsaP256)
+                .unwrap();
+        }
+        folder.remove(Purpose::TufRoot).unwrap();
+        folder.remove(Purpose::TufRoot).unwrap();
+        assert_eq!(names(&folder), ["tuf-online.pem"]);
     }
 
     #[test]

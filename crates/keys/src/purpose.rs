@@ -25,11 +25,17 @@ pub enum Purpose {
     DevIssuer,
     /// Cosignatures of a witness on other logs' checkpoints.
     Witness,
+    /// Roots of the TUF repository: which keys may sign it. May be away from the instance.
+    TufRoot,
+    /// What the TUF repository holds.
+    TufTargets,
+    /// Snapshot and timestamp of the TUF repository, signed on a timer.
+    TufOnline,
 }
 
 impl Purpose {
     /// Every purpose, in the order of the chains they belong to.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 13] = [
         Self::RootCa,
         Self::IssuingCa,
         Self::CtLog,
@@ -40,6 +46,9 @@ impl Purpose {
         Self::Tsa,
         Self::DevIssuer,
         Self::Witness,
+        Self::TufRoot,
+        Self::TufTargets,
+        Self::TufOnline,
     ];
 
     /// The name in files, logs and errors: lower case with hyphens.
@@ -55,6 +64,9 @@ impl Purpose {
             Self::Tsa => "tsa",
             Self::DevIssuer => "dev-issuer",
             Self::Witness => "witness",
+            Self::TufRoot => "tuf-root",
+            Self::TufTargets => "tuf-targets",
+            Self::TufOnline => "tuf-online",
         }
     }
 

@@ -1,5 +1,7 @@
 //! The command line.
 
+pub(crate) mod tuf;
+
 use crate::database::Database;
 use crate::instance::Layout;
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -65,6 +67,9 @@ pub(crate) enum Command {
     /// Trust files for clients
     #[command(subcommand)]
     Trust(TrustCommand),
+    /// The TUF repository, from which clients get the trust files by themselves
+    #[command(subcommand)]
+    Tuf(tuf::TufCommand),
 }
 
 /// Where an instance keeps its state.

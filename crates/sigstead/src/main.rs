@@ -9,6 +9,7 @@ mod outward;
 mod rotation;
 mod serve;
 mod trust_files;
+mod tuf_repository;
 mod up;
 
 use clap::Parser;
@@ -31,5 +32,6 @@ fn run(cli: cli::Cli) -> Result<exit::Outcome, exit::Failure> {
         cli::Command::Fsck(args) => commands::fsck::run(args),
         cli::Command::Rotate(cli::RotateCommand::Log(args)) => commands::rotate::run(args),
         cli::Command::Trust(cli::TrustCommand::Export(args)) => commands::trust::export(args),
+        cli::Command::Tuf(command) => commands::tuf::run(command),
     }
 }

@@ -119,7 +119,7 @@ fn client_trust(trusted_root: &TrustedRoot, signing_config: SigningConfig) -> Re
     Ok(serde_json::to_string_pretty(&config)? + "\n")
 }
 
-fn timestamp_url(public: &PublicHalf) -> String {
+pub(crate) fn timestamp_url(public: &PublicHalf) -> String {
     format!("{}/api/v1/timestamp", public.url)
 }
 

@@ -6,4 +6,5 @@ pub(crate) mod rotate;
 pub(crate) mod sign;
 pub(crate) mod token;
 pub(crate) mod trust;
+pub(crate) mod tuf;
 pub(crate) mod verify;

@@ -80,6 +80,16 @@ impl Layout {
         self.root.join("trust")
     }
 
+    /// The TUF repository as a static tree.
+    pub(crate) fn tuf(&self) -> PathBuf {
+        self.root.join("tuf")
+    }
+
+    /// The TUF root that new clients are given.
+    pub(crate) fn tuf_root(&self) -> PathBuf {
+        self.trust().join("tuf_root.json")
+    }
+
     pub(crate) fn database(&self) -> PathBuf {
         self.root.join("sigstead.db")
     }

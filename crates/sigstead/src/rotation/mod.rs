@@ -18,13 +18,16 @@ pub(crate) use watch::{Stamp, watch};
 
 use crate::instance::shards::Predecessor;
 use crate::instance::{Layout, PublicHalf, Record, Shard, describe, edit};
-use crate::trust_files;
+use crate::{trust_files, tuf_repository};
 use anyhow::{Context, Result};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 use tlog::TreeHead;
+use tuf::{Options, Repository};
 
 /// Brings all recorded shards into service and ends all pending rotations. Answers those that it ended.
+///
+/// A key has to be in `tuf` before its first entry, so a rotation waits for that; without one nothing waits for it.
 ///
 /// `oidc` is the development issuer's URL for the trust files, `served` what clients reach; nobody in a command.
 pub(crate) async fn finish(
@@ -32,6 +35,7 @@ pub(crate) async fn finish(
     logs: &RekorLogs,
     served: Option<&Served>,
     oidc: Option<&str>,
+    tuf: &Repository,
 ) -> Result<Vec<Record>> {
     let mut ended = Vec::new();
     loop {
@@ -42,9 +46,16 @@ pub(crate) async fn finish(
             open(logs, served, shard).await?;
         }
         trust_files::write(&public, oidc, &layout.trust())?;
+        let published = tuf_repository::publish(tuf, &public, oidc, Options::default()).await;
         let Some(next) = shards.iter().find(|shard| shard.is_pending) else {
+            if let Err(error) = published {
+                tracing::error!(
+                    "the TUF repository does not have the newest trust files: {error:#}"
+                );
+            }
             return Ok(ended);
         };
+        published.context("clients do not learn of the new shard from the TUF repository")?;
         let head = freeze_before(logs, &shards, next).await?;
         ended.push(record_end(layout, next, &head)?);
     }

@@ -6,6 +6,7 @@ use std::fs::Metadata;
 use std::os::unix::fs::MetadataExt;
 use std::sync::Arc;
 use std::time::Duration;
+use tuf::Repository;
 
 /// How often the file's metadata is looked at.
 const PERIOD: Duration = Duration::from_millis(250);
@@ -18,6 +19,7 @@ pub(crate) async fn watch(
     logs: Arc<RekorLogs>,
     served: Served,
     oidc: Option<String>,
+    tuf: Repository,
     mut seen: Stamp,
 ) {
     let mut failing = false;
@@ -27,7 +29,7 @@ pub(crate) async fn watch(
         if now.0.is_none() || (now == seen && !failing) {
             continue;
         }
-        match finish(&layout, &logs, Some(&served), oidc.as_deref()).await {
+        match finish(&layout, &logs, Some(&served), oidc.as_deref(), &tuf).await {
             Ok(ended) => {
                 ended.iter().for_each(say);
                 // What `finish` wrote itself needs no second look; what came meanwhile has another stamp than this one.

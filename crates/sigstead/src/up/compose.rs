@@ -5,6 +5,7 @@ use crate::database::Database;
 use crate::instance::{Instance, Kind, Layout};
 use crate::outward::Outward;
 use crate::rotation::{Opener, RekorLogs, Served, Stamp, dispatch, finish, watch};
+use crate::tuf_repository;
 use anyhow::{Context, Result, bail};
 use axum::Router;
 use axum::body::Body;
@@ -21,6 +22,7 @@ use std::sync::Arc;
 use tlog::{FileGuard, Log};
 use tokio::task::JoinHandle;
 use tower::ServiceExt;
+use tuf::Repository;
 
 /// One path a role, which answers 200 when the role works.
 const PROBES: [(&str, &str); 5] = [
@@ -49,6 +51,8 @@ pub(crate) struct Services {
     ct: Log,
     rekor: Arc<RekorLogs>,
     served: Served,
+    tuf: Repository,
+    tuf_metrics: tuf::Metrics,
 }
 
 impl Services {
@@ -65,6 +69,7 @@ impl Services {
         let (log, rekor) = open_logs(instance, database, outward, clock).await?;
         let (served, rekor_router) = rekor_apis(instance, &rekor, &registry).await?;
         let ct = ct_log(instance, &log, clock);
+        let tuf = tuf_repository::open(&instance.layout, database, clock)?;
         let dev = match issuers.text {
             Some(_) => None,
             None => Some(DevIssuer::new(
@@ -93,7 +98,8 @@ impl Services {
         let mut roles = fulcio
             .merge(rekor_router)
             .merge(timestamp_authority(instance, clock)?)
-            .nest("/ctlog", ct.router());
+            .nest("/ctlog", ct.router())
+            .nest("/tuf", tuf::router(tuf.store()));
         let dev_issuer = dev.as_ref().map(DevIssuer::email_issuer);
         if let Some(issuer) = dev {
             roles = roles.merge(issuer.router());
@@ -106,6 +112,7 @@ impl Services {
             .merge(health::router(readiness.clone()))
             .fallback(unknown_path)
             .layer(from_fn_with_state(served.clone(), dispatch));
+        let tuf_metrics = tuf::Metrics::register(&registry)?;
         Ok(Self {
             router,
             readiness,
@@ -114,6 +121,8 @@ impl Services {
             ct: log,
             rekor,
             served,
+            tuf,
+            tuf_metrics,
         })
     }
 
@@ -130,12 +139,13 @@ impl Services {
         }
     }
 
-    /// Ends rotations that were recorded and not finished, before the first client comes. Writes the trust files.
+    /// Ends rotations that were recorded and not finished, before the first client comes. Writes the trust files and
+    /// publishes them in the TUF repository.
     /// Answers how far `instance.json` was looked at.
     pub(crate) async fn finish_rotations(&self, layout: &Layout) -> Result<Stamp> {
         let seen = Stamp::of(layout);
         let oidc = self.dev_issuer.as_deref();
-        finish(layout, &self.rekor, Some(&self.served), oidc).await?;
+        finish(layout, &self.rekor, Some(&self.served), oidc, &self.tuf).await?;
         Ok(seen)
     }
 
@@ -143,7 +153,13 @@ impl Services {
     pub(crate) fn watch_rotations(&self, layout: &Layout, seen: Stamp) -> JoinHandle<()> {
         let (logs, served) = (self.rekor.clone(), self.served.clone());
         let (layout, oidc) = (layout.clone(), self.dev_issuer.clone());
-        tokio::spawn(watch(layout, logs, served, oidc, seen))
+        tokio::spawn(watch(layout, logs, served, oidc, self.tuf.clone(), seen))
+    }
+
+    /// Signs the TUF repository anew when it is time.
+    pub(crate) fn keep_tuf_fresh(&self) -> JoinHandle<()> {
+        let (tuf, metrics) = (self.tuf.clone(), self.tuf_metrics.clone());
+        tokio::spawn(tuf::keep_fresh(tuf, metrics))
     }
 
     /// Finishes the batches in hand, closes the logs, then what they stand on.

@@ -61,10 +61,12 @@ async fn up(args: UpArgs, url: String, host: String) -> Result<()> {
     }
     let serving = tokio::spawn(listen::serve(listener, services.router.clone(), shutdown));
     let watching = services.watch_rotations(&instance.layout, seen);
+    let signing = services.keep_tuf_fresh();
     screen::print(&instance, services.dev_issuer.as_deref(), args.json)?;
     // 6. Finish what is in hand.
     serving.await.context("the listener's task failed")??;
     watching.abort();
+    signing.abort();
     services.close().await;
     Ok(())
 }

@@ -33,6 +33,8 @@ fn json_line(instance: &Instance, dev_issuer: Option<&str>) -> String {
         "rekor_v2": instance.public.newest(Kind::RekorV2).map_or_else(|_| url.clone(), |shard| shard.url),
         "timestamp": format!("{url}/api/v1/timestamp"),
         "ctlog": format!("{url}/ctlog"),
+        "tuf": format!("{url}/tuf"),
+        "tuf_root": instance.layout.tuf_root(),
         "oidc": dev_issuer,
         "data_dir": instance.layout.root(),
         "trust_dir": instance.layout.trust(),
@@ -53,6 +55,7 @@ fn human(instance: &Instance, dev_issuer: Option<&str>) -> String {
          \x20 Log            {url}  (Rekor v1, v2)\n\
          \x20 Timestamps     {url}/api/v1/timestamp\n\
          \x20 CT log         {url}/ctlog\n\
+         \x20 TUF            {url}/tuf\n\
          \x20 Data folder    {data}\n\
          \x20 Trust files    {trust}\n",
         version = env!("CARGO_PKG_VERSION"),
@@ -72,10 +75,14 @@ fn human(instance: &Instance, dev_issuer: Option<&str>) -> String {
          \x20 cosign           --signing-config {signing} --trusted-root {root}\n\
          \x20 sigstore-python  --trust-config {trust}/client_trust_config.json\n\
          \x20 Rekor v2         the same with signing_config_rekor_v2.json, client_trust_config_rekor_v2.json\n\
+         or let them follow by themselves (TUF)\n\
+         \x20 cosign           initialize --mirror {url}/tuf --root {tuf_root}\n\
+         \x20 sigstore-python  --instance {url}/tuf trust-instance {tuf_root}\n\
          Stop with Ctrl-C; the next `up` goes on with the same keys and logs.\n",
         trust = trust.display(),
         signing = trust.join(SIGNING_CONFIG_FILE).display(),
         root = trust.join(TRUSTED_ROOT_FILE).display(),
+        tuf_root = instance.layout.tuf_root().display(),
     );
     text
 }

@@ -11,6 +11,7 @@ use crate::exit::{Failure, Outcome};
 use crate::instance::{Instance, Layout, PublicHalf, describe, edit, shards};
 use crate::outward::Outward;
 use crate::rotation::{self, Opener, RekorLogs};
+use crate::tuf_repository;
 use anyhow::{Context, Result, bail};
 use clock::Clock;
 use indicatif::{ProgressBar, ProgressDrawTarget};
@@ -81,6 +82,7 @@ fn record(layout: &Layout, plan: Plan, args: &RotateLogArgs) -> Result<Plan> {
 struct Taken {
     layout: Layout,
     logs: RekorLogs,
+    tuf: tuf::Repository,
 }
 
 impl Taken {
@@ -91,14 +93,16 @@ impl Taken {
         };
         let instance = Instance::open_stopped(layout)?;
         let database = args.database.or_file_in(&instance.layout);
+        let clock = Clock::system();
         let opener = Opener {
             store: database.open(false).await?,
             guard: FileGuard::open(&instance.layout.guard())?,
-            clock: Clock::system(),
+            clock: clock.clone(),
             is_new: false,
             outward: Outward::default(),
         };
         Ok(Some(Self {
+            tuf: tuf_repository::open(&instance.layout, &database, &clock)?,
             logs: RekorLogs::new(&instance, opener),
             layout: instance.layout,
         }))
@@ -106,7 +110,8 @@ impl Taken {
 
     async fn finish(self) -> Result<()> {
         let oidc = super::trust::oidc_url(&self.layout);
-        let finished = rotation::finish(&self.layout, &self.logs, None, oidc.as_deref()).await;
+        let finished =
+            rotation::finish(&self.layout, &self.logs, None, oidc.as_deref(), &self.tuf).await;
         self.logs.close().await;
         finished.map(drop)
     }

@@ -296,7 +296,7 @@ async fn another_process_goes_on_once_it_has_the_new_keys() {
     assert_eq!(refused, AppendError::Frozen);
 
     copy(folder.path(), other.path());
-    let ended = rotation::finish(&taken.layout, &taken.logs, None, None).await;
+    let ended = rotation::finish(&taken.layout, &taken.logs, None, None, &taken.tuf).await;
     assert!(ended.unwrap().is_empty(), "it was ended elsewhere");
     let new = shards(other.path()).remove(1);
     let (log, signer) = taken.logs.open(&new).await.unwrap();
