@@ -11,6 +11,7 @@ mod matrix;
 mod mutants;
 mod registry;
 mod shards;
+mod tuf;
 
 use crate::tools::Tools;
 use anyhow::Result;
@@ -20,20 +21,43 @@ pub(crate) use instance::{
 };
 use std::time::Instant;
 
-pub(crate) fn run() -> Result<()> {
+/// What to run.
+#[derive(clap::Args, Default)]
+pub(crate) struct Options {
+    /// Only these parts: contract, clients, shards, tuf [default: all]
+    #[arg(long, value_name = "PART", value_delimiter = ',')]
+    only: Vec<String>,
+}
+
+impl Options {
+    fn wants(&self, part: &str) -> bool {
+        self.only.is_empty() || self.only.iter().any(|only| only == part)
+    }
+}
+
+pub(crate) fn run(options: &Options) -> Result<()> {
     build_release()?;
     let tools = Tools::prepare()?;
     let start = Instant::now();
     println!("\n== end to end");
     let folder = tempfile::tempdir()?;
-    contract::run(folder.path(), tools.strace.as_deref())?;
-    let instance = Instance::start(&folder.path().join("data"))?;
-    let clients = clients::all(&tools, &instance, folder.path())?;
-    matrix::run(&clients, folder.path())?;
-    mutants::run(&clients, folder.path())?;
-    images::run(&tools, &instance, folder.path())?;
-    contract::stop_and_restart(instance)?;
-    shards::run(&tools, folder.path())?;
+    if options.wants("contract") {
+        contract::run(folder.path(), tools.strace.as_deref())?;
+    }
+    if options.wants("clients") {
+        let instance = Instance::start(&folder.path().join("data"))?;
+        let clients = clients::all(&tools, &instance, folder.path())?;
+        matrix::run(&clients, folder.path())?;
+        mutants::run(&clients, folder.path())?;
+        images::run(&tools, &instance, folder.path())?;
+        contract::stop_and_restart(instance)?;
+    }
+    if options.wants("shards") {
+        shards::run(&tools, folder.path())?;
+    }
+    if options.wants("tuf") {
+        tuf::run(&tools, folder.path())?;
+    }
     println!("== end to end: {:.1} s", start.elapsed().as_secs_f64());
     Ok(())
 }

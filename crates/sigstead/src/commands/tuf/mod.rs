@@ -84,6 +84,3 @@ fn open(args: &RepositoryArgs) -> Result<(Layout, Repository)> {
     let repository = tuf_repository::open(&layout, &database, &Clock::system())?;
     Ok((layout, repository))
 }
-
-#[cfg(test)]
-mod tests;
