@@ -19,6 +19,8 @@ pub(super) fn run(tools: &Tools, folder: &Path) -> Result<()> {
     fs::write(&artifact, "hello\n")?;
     let follower = |name: &str| Follower::new(tools, &instance, &folder.join(name));
 
+    first_entry(&data, &artifact)?;
+
     // 1. Clients that begin with the first root.
     let old = follower("old")?;
     old.initialize()?;
@@ -37,6 +39,7 @@ pub(super) fn run(tools: &Tools, folder: &Path) -> Result<()> {
 
     // 3. The logs go on with other keys: nobody is told anything.
     sigstead(&data, &["rotate", "log", "--yes"])?;
+    first_entry(&data, &artifact)?;
     for clients in [&old, &new] {
         bundles.extend(clients.sign_all(&artifact, "3")?);
         clients.verify_all(&artifact, &bundles)?;
@@ -60,6 +63,16 @@ pub(super) fn run(tools: &Tools, folder: &Path) -> Result<()> {
         old.names().join(", "),
         bundles.len()
     );
+    Ok(())
+}
+
+/// Takes index 0 of a log: Go leaves it out of a bundle, and sigstore-python then refuses cosign's.
+fn first_entry(data: &Path, artifact: &Path) -> Result<()> {
+    let token = sigstead(data, &["token", "--email", EMAIL])?;
+    let mut command = Command::new(release_binary());
+    command.args(["sign", "--identity-token", &token, "--data-dir"]);
+    command.arg(data).arg("--bundle");
+    text(command.arg(data.with_extension("first.json")).arg(artifact))?;
     Ok(())
 }
 
