@@ -105,7 +105,9 @@ fn credential(
             None
         }
         (Signer::Key(pem), Some(id)) => managed_key(pem, &id.hint, step),
-        (Signer::Identity { .. } | Signer::AnyIdentity(_), None) => certificates(material, version, step),
+        (Signer::Identity { .. } | Signer::AnyIdentity(_), None) => {
+            certificates(material, version, step)
+        }
     }
 }
 

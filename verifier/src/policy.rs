@@ -65,13 +65,26 @@ impl IdentityRule {
         issuer: Match,
         certificate: impl IntoIterator<Item = (String, Match)>,
     ) -> Result<Self, Failure> {
+        let certificate: Vec<(String, Pattern)> = certificate
+            .into_iter()
+            .map(|(name, want)| Ok((name, Pattern::new(want)?)))
+            .collect::<Result<_, Failure>>()?;
+        Self::compiled(Pattern::new(identity)?, Pattern::new(issuer)?, certificate)
+    }
+
+    /// Like [`IdentityRule::new`], of what is compiled already. Fails with [`Failure::UnknownField`].
+    pub fn compiled(
+        identity: Pattern,
+        issuer: Pattern,
+        certificate: impl IntoIterator<Item = (String, Pattern)>,
+    ) -> Result<Self, Failure> {
         let certificate = certificate
             .into_iter()
-            .map(|(name, want)| Ok((field_named(&name)?, Pattern::new(want)?)))
+            .map(|(name, want)| Ok((field_named(&name)?, want)))
             .collect::<Result<_, Failure>>()?;
         Ok(Self {
-            identity: Pattern::new(identity)?,
-            issuer: Pattern::new(issuer)?,
+            identity,
+            issuer,
             certificate,
         })
     }

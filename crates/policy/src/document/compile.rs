@@ -49,8 +49,9 @@ impl Document {
 struct Compiler {
     problems: Problems,
     /// Spent so far: compiling patterns is the costly part of reading a document.
-    patterns: usize,
-    regexp_bytes: usize,
+    globs: usize,
+    regexps: usize,
+    too_many: bool,
 }
 
 impl Compiler {
@@ -110,7 +111,7 @@ impl Compiler {
             },
             _ => self.signers(path, &raw.identities, &raw.keys, threshold),
         };
-        let predicate_type = self.pattern(&member(path, "predicateType"), &raw.predicate_type);
+        let predicate_type = self.compiled(&member(path, "predicateType"), &raw.predicate_type);
         let rules = Rules::compile(path, &raw.cel, raw.rego.as_deref(), &mut self.problems);
         Some(Attestation {
             predicate_type: predicate_type?,
@@ -162,7 +163,7 @@ impl Compiler {
     fn identity(&mut self, path: &str, raw: &RawIdentity) -> Option<IdentityRule> {
         let identity = self.compiled(&member(path, "identity"), &raw.identity);
         let issuer = self.compiled(&member(path, "issuer"), &raw.issuer);
-        let mut fields: Vec<(String, Match)> = Vec::new();
+        let mut fields: Vec<(String, Pattern)> = Vec::new();
         let mut whole = true;
         for (written, want) in &raw.certificate {
             let path = member(&member(path, "certificate"), written);
@@ -184,7 +185,7 @@ impl Compiler {
                 None => whole = false,
             }
         }
-        match IdentityRule::new(identity?, issuer?, fields) {
+        match IdentityRule::compiled(identity?, issuer?, fields) {
             Ok(rule) if whole => Some(rule),
             Ok(_) => None,
             Err(failure) => {
@@ -206,19 +207,8 @@ impl Compiler {
             .add(path, "certificates have no field of this name", cure);
     }
 
-    fn pattern(&mut self, path: &str, raw: &RawMatch) -> Option<Pattern> {
-        let wanted = self.compiled(path, raw)?;
-        match Pattern::new(wanted) {
-            Ok(pattern) => Some(pattern),
-            Err(failure) => {
-                self.failed(path, &failure);
-                None
-            }
-        }
-    }
-
-    /// What is asked for, once its patterns are known to compile and to be affordable.
-    fn compiled(&mut self, path: &str, raw: &RawMatch) -> Option<Match> {
+    /// What is asked for, compiled, if it is affordable.
+    fn compiled(&mut self, path: &str, raw: &RawMatch) -> Option<Pattern> {
         let wanted = wanted(raw);
         let text = match &wanted {
             Match::Exact(text) | Match::Glob(text) | Match::Regexp(text) => text,
@@ -228,35 +218,39 @@ impl Compiler {
                 .add(path, "is empty", "write whom or what you expect");
             return None;
         }
-        if matches!(wanted, Match::Exact(_)) {
-            self.star_in_plain_text(path, raw);
-            return Some(wanted);
+        self.star_in_plain_text(path, raw);
+        match wanted {
+            Match::Exact(_) => {}
+            Match::Glob(_) => self.globs += 1,
+            Match::Regexp(_) => self.regexps += 1,
         }
-        self.patterns += 1;
-        if let Match::Regexp(pattern) = &wanted {
-            self.regexp_bytes = self.regexp_bytes.saturating_add(pattern.len());
+        if self.globs > limits::GLOBS || self.regexps > limits::REGEXPS {
+            self.too_many_patterns(path);
+            return None;
         }
-        if self.patterns > limits::PATTERNS || self.regexp_bytes > limits::REGEXP_BYTES {
-            // Once: every further pattern would say the same.
-            if self.patterns == limits::PATTERNS + 1 || self.regexp_bytes != usize::MAX {
-                self.problems.add(
-                    path,
-                    format!(
-                        "the document has more than {} patterns, or {} bytes of regular expressions",
-                        limits::PATTERNS,
-                        limits::REGEXP_BYTES
-                    ),
-                    "write exact values, or several documents",
-                );
-                self.regexp_bytes = usize::MAX;
+        match Pattern::new(wanted) {
+            Ok(pattern) => Some(pattern),
+            Err(failure) => {
+                self.failed(path, &failure);
+                None
             }
-            return None;
         }
-        if let Err(failure) = Pattern::new(wanted.clone()) {
-            self.failed(path, &failure);
-            return None;
+    }
+
+    /// Says so once: every further pattern would say the same.
+    fn too_many_patterns(&mut self, path: &str) {
+        if !self.too_many {
+            self.problems.add(
+                path,
+                format!(
+                    "the document has more than {} globs or {} regular expressions",
+                    limits::GLOBS,
+                    limits::REGEXPS
+                ),
+                "write exact values, or several documents",
+            );
         }
-        Some(wanted)
+        self.too_many = true;
     }
 
     /// `*` is in no name that is meant literally: plain text with one was meant as a glob.

@@ -1,7 +1,7 @@
 //! The document as it is written. The JSON Schema is made of these types: their comments are what an editor shows.
 
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 use std::collections::BTreeMap;
 
 /// The version that is read and written.
@@ -83,7 +83,7 @@ pub(crate) enum RawMatch {
 }
 
 /// Exactly one of the three.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) enum RawPattern {
     /// The exact value.
@@ -92,6 +92,18 @@ pub(crate) enum RawPattern {
     Glob(String),
     /// A regular expression that the whole value must match.
     Regexp(String),
+}
+
+/// By hand: YAML would write a tag, `!glob`, where everybody writes a member.
+impl Serialize for RawPattern {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        let (name, value) = match self {
+            Self::Exact(value) => ("exact", value),
+            Self::Glob(value) => ("glob", value),
+            Self::Regexp(value) => ("regexp", value),
+        };
+        to.collect_map([(name, value)])
+    }
 }
 
 /// One attestation that there must be.

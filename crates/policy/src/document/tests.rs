@@ -7,7 +7,7 @@ fn parse(yaml: &str) -> Result<Document, PolicyError> {
 }
 
 fn problems(yaml: &str) -> Vec<(String, String, String)> {
-    let error = parse(yaml).expect_err("must be refused");
+    let error = parse(yaml).map(|_| ()).expect_err("must be refused");
     assert!(!error.problems().is_empty(), "{error}");
     let whole = |problem: &Problem| {
         (
@@ -89,7 +89,13 @@ fn unknown_members_are_refused_with_what_was_probably_meant() {
         "{}treshold: 1\n",
         with_identity("{identity: a@b, issuer: i}")
     ));
-    assert_eq!((path.as_str(), cure.as_str()), ("treshold", "known here: apiVersion, attestations, description, log, name, roots, sct, signatures, signed, timestamps"));
+    assert_eq!(
+        (path.as_str(), cure.as_str()),
+        (
+            "treshold",
+            "known here: apiVersion, attestations, description, log, name, roots, sct, signatures, signed, timestamps"
+        )
+    );
     let (path, _, cure) = only(&with_identity("{identity: a@b, isuer: i, issuer: i}"));
     assert_eq!(path, "signatures.identities[0].isuer");
     assert_eq!(cure, "did you mean `issuer`?");
@@ -152,7 +158,10 @@ fn what_cannot_work_is_refused_where_it_stands() {
             "signatures.keys[0]",
         ),
         (
-            format!("{}sct: {{threshold: 33}}", with_identity(&format!("{{{identity}}}"))),
+            format!(
+                "{}sct: {{threshold: 33}}",
+                with_identity(&format!("{{{identity}}}"))
+            ),
             "sct.threshold",
         ),
         (
@@ -215,14 +224,16 @@ fn the_cost_of_patterns_is_bounded_over_the_whole_document() {
     let rows: String = (0..900)
         .map(|n| format!("    - {{identity: {{regexp: '{pattern}{n}'}}, issuer: i}}\n"))
         .collect();
-    let all = problems(&format!("{HEAD}signatures:\n  identities:\n{rows}"));
-    assert!(all.len() <= 50, "{}", all.len());
-    assert!(all.iter().any(|(_, cause, _)| cause.contains("regular expressions")));
+    let (path, cause, _) = only(&format!("{HEAD}signatures:\n  identities:\n{rows}"));
+    assert_eq!(path, "signatures.identities[100].identity");
+    assert!(cause.contains("regular expressions"), "{cause}");
 }
 
 #[test]
 fn what_is_no_document_is_refused_without_panic() {
-    for text in ["", "null", "[]", "x", "1", "{}", "---", "\u{feff}", "a: [", "\t"] {
+    for text in [
+        "", "null", "[]", "x", "1", "{}", "---", "\u{feff}", "a: [", "\t",
+    ] {
         assert!(parse(text).is_err(), "{text:?}");
     }
 }

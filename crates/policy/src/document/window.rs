@@ -188,6 +188,9 @@ mod tests {
             assert_eq!(parse_age(text), None, "{text}");
         }
         assert_eq!(parse_age("90d"), Some(Duration::days(90)));
-        assert_eq!(parse_age("4294967295d").map(|age| age.is_positive()), Some(true));
+        assert_eq!(
+            parse_age("4294967295d").map(|age| age.is_positive()),
+            Some(true)
+        );
     }
 }

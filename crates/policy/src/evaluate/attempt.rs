@@ -80,7 +80,10 @@ impl<'s> Bench<'s> {
             let mut attempt = self.verify(demand.signers, candidate, trust, &demand.path);
             attempt.root = attempt.report.is_some().then(|| name.to_owned());
             self.judge_content(demand, candidate, &mut attempt);
-            if best.as_ref().is_none_or(|best| attempt.rank() < best.rank()) {
+            if best
+                .as_ref()
+                .is_none_or(|best| attempt.rank() < best.rank())
+            {
                 best = Some(attempt);
             }
             if best.as_ref().is_some_and(|best| best.misses.is_empty()) {
@@ -100,7 +103,10 @@ impl<'s> Bench<'s> {
     }
 
     /// A report on a bundle that no requirement concerns, with the first signers of the document.
-    pub(super) fn unasked(&mut self, candidate: &Candidate<'_>) -> (Option<Report>, Option<String>) {
+    pub(super) fn unasked(
+        &mut self,
+        candidate: &Candidate<'_>,
+    ) -> (Option<Report>, Option<String>) {
         let document = self.document;
         let first = document.attestations.first().map(|one| &one.signers);
         let signers = document.signatures.as_ref().or(first);
@@ -175,9 +181,11 @@ impl<'s> Bench<'s> {
             });
         }
         if let Some(attestation) = demand.attestation {
-            attempt
-                .misses
-                .extend(attestation.rules.check(candidate.bundle, report, &demand.path));
+            attempt.misses.extend(
+                attestation
+                    .rules
+                    .check(candidate.bundle, report, &demand.path),
+            );
         }
     }
 }
@@ -187,8 +195,12 @@ fn signers_for(signers: &Signers, candidate: &Candidate<'_>) -> Vec<(Signer, Opt
     let has_key = candidate.bundle.verification_material.public_key.is_some();
     if (has_key && !signers.keys.is_empty()) || signers.identities.is_empty() {
         let keyed = |pem: &String| {
-            let id = PublicKey::parse_pem(pem)
-                .map(|key| key.key_id().iter().map(|byte| format!("{byte:02x}")).collect());
+            let id = PublicKey::parse_pem(pem).map(|key| {
+                key.key_id()
+                    .iter()
+                    .map(|byte| format!("{byte:02x}"))
+                    .collect()
+            });
             (Signer::Key(pem.clone()), id.ok())
         };
         return signers.keys.iter().map(keyed).collect();

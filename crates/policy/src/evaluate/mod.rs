@@ -284,7 +284,11 @@ impl<'s> Session<'s> {
         let mut nearest: Option<(usize, Miss)> = None;
         let mut looked_at = 0_usize;
         for position in 0..self.candidates.len() {
-            if !self.kinds.get(position).is_some_and(|kind| demand.concerns(kind)) {
+            if !self
+                .kinds
+                .get(position)
+                .is_some_and(|kind| demand.concerns(kind))
+            {
                 continue;
             }
             looked_at += 1;
@@ -384,7 +388,10 @@ impl<'s> Session<'s> {
             let cause = match self.kinds.get(position) {
                 Some(Kind::Unreadable(why)) => why.clone(),
                 Some(Kind::Attestation(name)) => {
-                    format!("the policy asks for no attestation of type `{}`", short(name))
+                    format!(
+                        "the policy asks for no attestation of type `{}`",
+                        short(name)
+                    )
                 }
                 _ => "the policy asks for no signature".to_owned(),
             };

@@ -59,7 +59,12 @@ fn predicate_type(envelope: &Envelope) -> Result<String, String> {
         limits::STATEMENT_BYTES,
         limits::STATEMENT_DEPTH,
     )
-    .map_err(|error| format!("the statement cannot be read: {}", short(&error.to_string())))?;
+    .map_err(|error| {
+        format!(
+            "the statement cannot be read: {}",
+            short(&error.to_string())
+        )
+    })?;
     Ok(header.predicate_type)
 }
 

@@ -33,7 +33,11 @@ impl Evaluation {
 
 impl Requirement {
     fn draw(&self, text: &mut String, last: bool, paint: &Paint) {
-        let (branch, stem) = if last { ("└─", "   ") } else { ("├─", "│  ") };
+        let (branch, stem) = if last {
+            ("└─", "   ")
+        } else {
+            ("├─", "│  ")
+        };
         *text += &format!(
             "{branch} {} {}: {}\n",
             paint.mark(self.outcome),

@@ -24,11 +24,7 @@ impl Rules {
             );
         }
         if rego.is_some() {
-            problems.add(
-                member(path, "rego"),
-                "Rego is not read yet",
-                "leave it out",
-            );
+            problems.add(member(path, "rego"), "Rego is not read yet", "leave it out");
         }
         Self {}
     }
