@@ -121,6 +121,10 @@ pub struct Policy {
     ///
     /// A certificate needs at least one even when this is 0.
     pub timestamp_threshold: usize,
+    /// Witnesses whose cosignatures each entry's checkpoint must carry (C2SP tlog-policy); `None` asks for none.
+    ///
+    /// When it lists logs, the checkpoint must be of one of them too. An entry without a checkpoint is refused.
+    pub witnesses: Option<note::policy::Policy>,
 }
 
 impl Policy {
@@ -131,6 +135,7 @@ impl Policy {
             tlog_threshold: 1,
             sct_threshold: 1,
             timestamp_threshold: 1,
+            witnesses: None,
         }
     }
 

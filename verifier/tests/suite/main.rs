@@ -8,3 +8,4 @@ mod mutants;
 mod mutation;
 mod policy;
 mod trust;
+mod witnesses;
