@@ -73,7 +73,7 @@ pub use body::BodyFailure;
 pub use failure::Failure;
 pub use pattern::Pattern;
 pub use policy::{IdentityRule, Match, Policy, Signer};
-pub use report::{Outcome, Parties, Report, Step, StepName, printable};
+pub use report::{Outcome, Parties, Report, Step, StepName, printable, report_schema};
 pub use timestamp::TimestampFailure;
 pub use tlog::EntryFailure;
 pub use trust::{Bound, TrustList, TrustMaterial, TrustMaterialError};

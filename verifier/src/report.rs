@@ -7,8 +7,15 @@ use serde::Serializer;
 use std::collections::BTreeMap;
 use time::OffsetDateTime;
 
+/// The JSON Schema (2020-12) of a serialized [`Report`].
+pub fn report_schema() -> schemars::Schema {
+    let settings = schemars::generate::SchemaSettings::draft2020_12();
+    let generator = settings.for_serialize().into_generator();
+    generator.into_root_schema_for::<Report>()
+}
+
 /// How a step ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Outcome {
     /// Everything the step asks for holds.
@@ -20,7 +27,7 @@ pub enum Outcome {
 }
 
 /// The seven steps, in the order of evaluation.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum StepName {
     /// The bundle's form: version, members, limits, certificate or key.
@@ -66,7 +73,7 @@ impl StepName {
 }
 
 /// One step of a verification.
-#[derive(Clone, Debug, serde::Serialize)]
+#[derive(Clone, Debug, serde::Serialize, schemars::JsonSchema)]
 pub struct Step {
     /// Which step.
     pub name: StepName,
@@ -132,7 +139,7 @@ impl Step {
 }
 
 /// Distinct parties that vouched: what the thresholds of a policy count.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, schemars::JsonSchema)]
 pub struct Parties {
     /// Transparency logs that hold the entry.
     pub logs: usize,
@@ -143,7 +150,7 @@ pub struct Parties {
 }
 
 /// The outcome of a verification: fails closed and explains itself.
-#[derive(Clone, Debug, serde::Serialize)]
+#[derive(Clone, Debug, serde::Serialize, schemars::JsonSchema)]
 pub struct Report {
     /// True only when no step failed and no step that the policy makes mandatory was skipped.
     pub verified: bool,
@@ -156,6 +163,7 @@ pub struct Report {
     pub certificate: BTreeMap<&'static str, String>,
     /// The moments at which the signature provably existed, ascending; trust them only when `verified`.
     #[serde(serialize_with = "show_all")]
+    #[schemars(with = "Vec<String>")]
     pub signed_at: Vec<OffsetDateTime>,
     /// How many independent parties vouched; trust them only when `verified`.
     pub parties: Parties,
