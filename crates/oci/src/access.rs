@@ -35,6 +35,8 @@ pub enum Credentials {
     },
     /// A bearer token for the registry itself.
     Token(String),
+    /// What single sign-on gave: exchanged for a bearer token at the registry's authorization service.
+    IdentityToken(String),
 }
 
 /// Never shows a secret.
@@ -45,6 +47,7 @@ impl fmt::Debug for Credentials {
             Self::Anonymous => "Anonymous",
             Self::Password { .. } => "Password(…)",
             Self::Token(_) => "Token(…)",
+            Self::IdentityToken(_) => "IdentityToken(…)",
         })
     }
 }
@@ -73,6 +76,7 @@ impl Credentials {
                 password: password.clone(),
             }),
             Self::Token(token) => Ok(Secret::Token(token.clone())),
+            Self::IdentityToken(token) => Ok(Secret::Identity(token.clone())),
             Self::Stored => stored(reference).await,
         }
     }

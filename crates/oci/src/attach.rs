@@ -54,6 +54,14 @@ pub(crate) async fn bundle(
     }
 }
 
+/// Stores the empty config, which does no harm: who may not even do that may not attach anything.
+pub(crate) async fn rehearse(store: &Store) -> Result<(), OciError> {
+    match store {
+        Store::Registry(registry) => put_always(registry, EMPTY_CONTENT).await,
+        Store::Layout(layout) => writer(layout).map(drop),
+    }
+}
+
 /// Adds a layer to the `.sig` or `.att` manifest of an image (spec/clients.md c.6), beside the others in it.
 pub(crate) async fn layer(
     store: &Store,
@@ -218,11 +226,17 @@ fn writer(layout: &Layout) -> Result<Writer, OciError> {
 pub(crate) async fn put_bytes(registry: &Registry, bytes: &[u8]) -> Result<ImageDigest, OciError> {
     let digest = ImageDigest::of(bytes);
     if !registry.has_blob(digest).await? {
-        let piece = Bytes::copy_from_slice(bytes);
-        let stream = stream::once(async move { Ok(piece) }).boxed();
-        registry.put_blob(digest, length(bytes), stream).await?;
+        put_always(registry, bytes).await?;
     }
     Ok(digest)
+}
+
+async fn put_always(registry: &Registry, bytes: &[u8]) -> Result<(), OciError> {
+    let piece = Bytes::copy_from_slice(bytes);
+    let stream = stream::once(async move { Ok(piece) }).boxed();
+    registry
+        .put_blob(ImageDigest::of(bytes), length(bytes), stream)
+        .await
 }
 
 /// The manifest that holds a bundle, as cosign 3 writes it.

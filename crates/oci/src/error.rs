@@ -27,19 +27,9 @@ pub enum OciError {
         /// What could be named.
         names: String,
     },
-    /// Plain HTTP to another machine.
-    #[error(
-        "the registry {registry} does not speak HTTPS ({reason}); plain HTTP is for loopback, elsewhere it needs --allow-http-registry"
-    )]
-    PlainHttp {
-        /// Host and port.
-        registry: String,
-        /// What failed over HTTPS.
-        reason: String,
-    },
     /// No answer.
     #[error(
-        "the registry {registry} did not answer: {reason}; check the name, the network, and --registry-ca for a private CA"
+        "the registry {registry} did not answer: {reason}; check the name and the network; a private CA needs --registry-ca, plain HTTP to another machine --allow-http-registry"
     )]
     Unreachable {
         /// Host and port.

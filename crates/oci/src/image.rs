@@ -54,6 +54,12 @@ impl Image {
         find::find(&self.store, &self.manifest, recursive).await
     }
 
+    /// Tries whether something can be attached, before anything is signed: what is in a log stays there, and a tar or a
+    /// registry without permission would have it logged for nothing.
+    pub async fn check_writable(&self) -> Result<(), OciError> {
+        attach::rehearse(&self.store).await
+    }
+
     /// Attaches a bundle as cosign 3 does: a manifest that refers to the image. Where the registry does not list such
     /// manifests, the index under the tag `sha256-…` is extended. `created` is an RFC 3339 time.
     pub async fn attach(&self, bundle: &Bundle, created: &str) -> Result<Place, OciError> {

@@ -141,11 +141,11 @@ impl Registry {
         digest: ImageDigest,
     ) -> Result<Option<Vec<Result<Descriptor, OciError>>>, OciError> {
         let what = "the list of referrers";
-        let mut path = format!("referrers/{digest}");
+        let mut url = self.url(&format!("referrers/{digest}"))?;
         let mut found = Vec::new();
         for page in 0..limits::REFERRER_PAGES {
             let answer = self
-                .get(&path, IMAGE_INDEX, limits::MANIFEST_BYTES, what)
+                .get_url(url.clone(), IMAGE_INDEX, limits::MANIFEST_BYTES, what)
                 .await?;
             if page == 0 && is_unsupported(&answer) {
                 return Ok(None);
@@ -158,7 +158,7 @@ impl Registry {
                 break;
             }
             match answer.header(LINK.as_str()).and_then(next_page) {
-                Some(next) => path = next.to_owned(),
+                Some(next) => url = self.beside(&url, next)?,
                 None => return Ok(Some(found)),
             }
         }
@@ -316,9 +316,19 @@ impl Registry {
         limit: usize,
         what: &str,
     ) -> Result<Answer, OciError> {
+        self.get_url(self.url(path)?, accept, limit, what).await
+    }
+
+    async fn get_url(
+        &self,
+        url: Url,
+        accept: &str,
+        limit: usize,
+        what: &str,
+    ) -> Result<Answer, OciError> {
         let request = Request {
             method: Method::GET,
-            url: self.url(path)?,
+            url,
             accept,
             body: None,
             limit,
@@ -348,18 +358,21 @@ impl Registry {
             .await
     }
 
-    /// A path below the repository, or the absolute form of a next page, which must stay at the registry.
+    /// A path below the repository.
     fn url(&self, path: &str) -> Result<Url, OciError> {
-        let url = self
-            .base
-            .join(path)
+        self.beside(&self.base, path)
+    }
+
+    /// A link, relative to where it was found; it must stay at the registry, because a token goes with it.
+    fn beside(&self, from: &Url, link: &str) -> Result<Url, OciError> {
+        let url = from
+            .join(link)
             .map_err(|error| self.wire.answer_error(error.to_string()))?;
         if url.origin() == self.base.origin() {
             Ok(url)
         } else {
-            Err(self
-                .wire
-                .answer_error("its list goes on at another host".to_owned()))
+            let reason = "its list goes on at another host".to_owned();
+            Err(self.wire.answer_error(reason))
         }
     }
 

@@ -93,17 +93,13 @@ impl Wire {
         };
         let may_be_plain =
             access.ca_pem.is_none() && (access.allow_http || is_loopback(&self.registry));
-        match self.knock_over("http").await {
-            Ok(Ok(front)) if may_be_plain => Ok(front),
-            Ok(Ok(_)) => Err(OciError::PlainHttp {
-                registry: self.registry.clone(),
-                reason,
-            }),
-            _ => Err(OciError::Unreachable {
-                registry: self.registry.clone(),
-                reason,
-            }),
+        if may_be_plain && let Ok(front) = self.knock_over("http").await? {
+            return Ok(front);
         }
+        Err(OciError::Unreachable {
+            registry: self.registry.clone(),
+            reason,
+        })
     }
 
     /// Asks for the base of the API, without credentials: an answer of any status counts.

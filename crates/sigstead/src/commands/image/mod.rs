@@ -14,21 +14,13 @@ use std::path::Path;
 
 /// Reads an argument that stands without `--bundle`: an image. A file of that name is most likely meant as a file.
 pub(crate) fn source(argument: &str, verb: &str) -> Result<Source> {
-    let source = match Source::parse(argument) {
-        Ok(source) => source,
-        Err(error) if Path::new(argument).exists() => bail!(file_hint(argument, verb, &error)),
-        Err(error) => return Err(error.into()),
-    };
-    if !source.is_local() && Path::new(argument).is_file() {
-        bail!(file_hint(argument, verb, &"it exists as a file"));
+    let is_layout = argument.starts_with("oci:") || argument.starts_with("oci-archive:");
+    if !is_layout && Path::new(argument).is_file() {
+        bail!(
+            "without --bundle, {argument} is taken for an image, but it is a file: to {verb} the file, name its bundle with --bundle"
+        );
     }
-    Ok(source)
-}
-
-fn file_hint(argument: &str, verb: &str, reason: &dyn std::fmt::Display) -> String {
-    format!(
-        "without --bundle, {argument} is taken for an image ({reason}): to {verb} the file, name its bundle with --bundle"
-    )
+    Ok(Source::parse(argument)?)
 }
 
 /// Runs a future about images. Layouts need no runtime: without one not even the runtime's own sockets are opened.

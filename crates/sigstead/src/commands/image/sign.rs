@@ -38,6 +38,10 @@ pub(crate) fn sign(
         let image = Image::open(&source, &access)
             .await
             .map_err(|error| Failure::Usage(error.into()))?;
+        image
+            .check_writable()
+            .await
+            .map_err(|error| Failure::Usage(error.into()))?;
         let mut all = vec![image.clone()];
         if images.recursive {
             let children = image.children().await;
