@@ -12,7 +12,7 @@ use std::path::PathBuf;
 pub struct Access {
     /// Plain HTTP to other machines as well, when they do not answer over HTTPS.
     pub allow_http: bool,
-    /// Certificates in PEM that are trusted besides the system's; HTTPS only, then.
+    /// Certificates in PEM that are trusted besides the system's.
     pub ca_pem: Option<Vec<u8>>,
     /// As whom.
     pub credentials: Credentials,

@@ -58,8 +58,8 @@ impl Answer {
 }
 
 impl Wire {
-    /// Finds the scheme: HTTPS wherever it is answered. Plain HTTP is tried after it on loopback, or when it is
-    /// allowed; with a private CA never, since a CA that is named is a wish for HTTPS.
+    /// Finds the scheme: HTTPS wherever it is answered. Plain HTTP is tried after it on loopback, where nobody else
+    /// listens, or when it is allowed.
     pub(crate) async fn open(
         reference: &Reference,
         access: &Access,
@@ -91,8 +91,7 @@ impl Wire {
             Ok(front) => return Ok(front),
             Err(reason) => reason,
         };
-        let may_be_plain =
-            access.ca_pem.is_none() && (access.allow_http || is_loopback(&self.registry));
+        let may_be_plain = access.allow_http || is_loopback(&self.registry);
         if may_be_plain && let Ok(front) = self.knock_over("http").await? {
             return Ok(front);
         }

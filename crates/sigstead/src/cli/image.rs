@@ -8,7 +8,7 @@ use std::path::PathBuf;
 #[command(next_help_heading = "Images")]
 pub(crate) struct RegistryArgs {
     /// Speak plain HTTP to registries on other machines as well, when they have no HTTPS
-    #[arg(long, conflicts_with = "registry_ca")]
+    #[arg(long)]
     pub(crate) allow_http_registry: bool,
     /// CA of a private registry (PEM), besides the system's
     #[arg(long, value_name = "PEM")]
