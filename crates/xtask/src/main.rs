@@ -29,7 +29,7 @@ enum Task {
     /// The rules that a compiler does not check: pure crates stay pure
     Tidy,
     /// Real clients sign and verify against a freshly started instance
-    E2e,
+    E2e(e2e::Options),
     /// Kill the program at random and at named moments under load, and prove that nothing was lost or forked
     Crash(crash::Options),
     /// The database server fails in every way under load; the program waits and goes on by itself
@@ -56,7 +56,7 @@ fn main() -> ExitCode {
     let done = match Cli::parse().task {
         Task::Test => test::run(),
         Task::Tidy => tidy::run(),
-        Task::E2e => e2e::run(),
+        Task::E2e(options) => e2e::run(&options),
         Task::Faults => faults::run(),
         Task::ConformanceClient(task) => conformance::run(&task),
         Task::Crash(options) => crash::run(&options),

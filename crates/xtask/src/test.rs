@@ -24,7 +24,7 @@ pub(crate) fn run() -> Result<()> {
             "warnings",
         ]),
     )?;
-    e2e::run()?;
+    e2e::run(&e2e::Options::default())?;
     crash::short()?;
     faults::short()
 }

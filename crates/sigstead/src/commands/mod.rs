@@ -1,6 +1,8 @@
 //! The commands that end by themselves.
 
+pub(crate) mod copy;
 pub(crate) mod fsck;
+pub(crate) mod image;
 pub(crate) mod input;
 pub(crate) mod rotate;
 pub(crate) mod sign;

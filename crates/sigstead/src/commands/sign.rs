@@ -1,5 +1,6 @@
-//! `sigstead sign` and `sigstead attest`.
+//! `sigstead sign` and `sigstead attest`: files here, images in [`super::image`].
 
+use super::image::sign::{self as image, Said};
 use super::input::{MAX_JSON, load_trusted_root, read_limited, sha256_of, trust_file};
 use super::token::block_on;
 use crate::cli::{AttestArgs, SignArgs, SigningArgs};
@@ -9,29 +10,37 @@ use crate::trust_files::{SIGNING_CONFIG_FILE, SIGNING_CONFIG_V2_FILE};
 use anyhow::{Context, Result, bail};
 use client::{Content, Signing};
 use clock::Clock;
-use formats::trust::SigningConfig;
+use formats::bundle::Bundle;
+use formats::trust::{SigningConfig, TrustedRoot};
 use std::path::Path;
 
 /// A token has a few KiB; Fulcio's own limit for a request is 4 MiB.
 const MAX_TOKEN: u64 = 64 << 10;
 
 pub(crate) fn run_sign(args: SignArgs) -> Result<Outcome, Failure> {
-    let digest = sha256_of(&args.file).map_err(Failure::Usage)?;
-    sign(&args.signing, Content::Digest(digest))
+    let Some(out) = &args.signing.bundle else {
+        return image::sign(&args.target, &args.signing, &args.image, &Said::Signed);
+    };
+    let digest = sha256_of(Path::new(&args.target)).map_err(Failure::Usage)?;
+    sign(&args.signing, out, Content::Digest(digest))
 }
 
 pub(crate) fn run_attest(args: AttestArgs) -> Result<Outcome, Failure> {
+    let Some(out) = &args.signing.bundle else {
+        let said = Said::Stated {
+            predicate_type: args.predicate_type.clone(),
+            predicate: predicate(&args).map_err(Failure::Usage)?,
+        };
+        return image::sign(&args.target, &args.signing, &args.image, &said);
+    };
     let statement = statement(&args).map_err(Failure::Usage)?;
-    sign(&args.signing, Content::Statement(&statement))
+    sign(&args.signing, out, Content::Statement(&statement))
 }
 
 fn statement(args: &AttestArgs) -> Result<Vec<u8>> {
-    let digest = sha256_of(&args.file)?;
-    let predicate: serde_json::Value =
-        serde_json::from_slice(&read_limited(&args.predicate, MAX_JSON)?)
-            .with_context(|| format!("{} is not JSON", args.predicate.display()))?;
-    let name = args
-        .file
+    let file = Path::new(&args.target);
+    let digest = sha256_of(file)?;
+    let name = file
         .file_name()
         .and_then(|name| name.to_str())
         .unwrap_or_default();
@@ -39,36 +48,70 @@ fn statement(args: &AttestArgs) -> Result<Vec<u8>> {
         name,
         &digest,
         &args.predicate_type,
-        &predicate,
+        &predicate(args)?,
     ))
 }
 
-fn sign(args: &SigningArgs, content: Content<'_>) -> Result<Outcome, Failure> {
-    let data_dir = &args.data.data_dir;
-    let token = token(args).map_err(Failure::Usage)?;
-    let config = signing_config(args).map_err(Failure::Usage)?;
-    // A trusted root is optional for signing: without one the new bundle is not checked.
-    let trusted_root = match &args.trusted_root {
-        Some(_) => {
-            Some(load_trusted_root(args.trusted_root.as_ref(), data_dir).map_err(Failure::Usage)?)
-        }
-        None => load_trusted_root(None, data_dir).ok(),
-    };
-    let signing = Signing {
-        config: &config,
-        trusted_root: trusted_root.as_ref(),
-        token: &token,
-        rekor_version: args.rekor_version,
-        clock: Clock::system(),
-    };
-    let bundle = block_on(client::sign(signing, content))?.context("not signed")?;
-    write_atomically(&args.bundle, bundle.to_json().as_bytes())?;
-    let (identity, issuer) = client::token_identity(&token).context("token")?;
+fn predicate(args: &AttestArgs) -> Result<serde_json::Value> {
+    serde_json::from_slice(&read_limited(&args.predicate, MAX_JSON)?)
+        .with_context(|| format!("{} is not JSON", args.predicate.display()))
+}
+
+fn sign(args: &SigningArgs, out: &Path, content: Content<'_>) -> Result<Outcome, Failure> {
+    let prepared = Prepared::new(args).map_err(Failure::Usage)?;
+    let bundle = block_on(prepared.sign(content))??;
+    write_atomically(out, bundle.to_json().as_bytes())?;
     say(&format!(
-        "signed as {identity} ({issuer}): {}",
-        args.bundle.display()
+        "signed as {}: {}",
+        prepared.signer()?,
+        out.display()
     ));
     Ok(Outcome::Success)
+}
+
+/// Everything that signing needs, read once for any number of signatures.
+pub(crate) struct Prepared {
+    token: String,
+    config: SigningConfig,
+    /// Checks new bundles; without one they are not checked.
+    pub(crate) trusted_root: Option<TrustedRoot>,
+    /// See [`Signing::rekor_version`].
+    pub(crate) rekor_version: Option<u32>,
+}
+
+impl Prepared {
+    /// Reads token and trust files. A trusted root is optional for signing.
+    pub(crate) fn new(args: &SigningArgs) -> Result<Self> {
+        let data_dir = &args.data.data_dir;
+        let trusted_root = match &args.trusted_root {
+            Some(_) => Some(load_trusted_root(args.trusted_root.as_ref(), data_dir)?),
+            None => load_trusted_root(None, data_dir).ok(),
+        };
+        Ok(Self {
+            token: token(args)?,
+            config: signing_config(args)?,
+            trusted_root,
+            rekor_version: args.rekor_version,
+        })
+    }
+
+    /// Signs once, with a key and a certificate of its own.
+    pub(crate) async fn sign(&self, content: Content<'_>) -> Result<Bundle> {
+        let signing = Signing {
+            config: &self.config,
+            trusted_root: self.trusted_root.as_ref(),
+            token: &self.token,
+            rekor_version: self.rekor_version,
+            clock: Clock::system(),
+        };
+        client::sign(signing, content).await.context("not signed")
+    }
+
+    /// As whom: for messages.
+    pub(crate) fn signer(&self) -> Result<String> {
+        let (identity, issuer) = client::token_identity(&self.token).context("token")?;
+        Ok(format!("{identity} ({issuer})"))
+    }
 }
 
 fn signing_config(args: &SigningArgs) -> Result<SigningConfig> {

@@ -1,4 +1,4 @@
-//! `sigstead verify`: offline, with a report of every step.
+//! `sigstead verify`: offline, with a report of every step. A bundle here, images in [`super::image`].
 
 use super::input::{MAX_JSON, Subject, load_trusted_root, read_limited};
 use crate::cli::VerifyArgs;
@@ -7,10 +7,14 @@ use anyhow::{Context, Result, bail};
 use clock::Clock;
 use formats::bundle::Bundle;
 use std::io::IsTerminal;
+use std::path::Path;
 use verifier::{Match, Policy, Report, Signer, TrustMaterial};
 
 pub(crate) fn run(args: VerifyArgs) -> Result<Outcome, Failure> {
-    let report = report(&args).map_err(Failure::Usage)?;
+    let Some(bundle) = &args.bundle else {
+        return super::image::verify::verify(&args);
+    };
+    let report = report(&args, bundle).map_err(Failure::Usage)?;
     print(&report, args.json).map_err(Failure::Failed)?;
     Ok(if report.verified {
         Outcome::Success
@@ -19,12 +23,12 @@ pub(crate) fn run(args: VerifyArgs) -> Result<Outcome, Failure> {
     })
 }
 
-fn report(args: &VerifyArgs) -> Result<Report> {
+fn report(args: &VerifyArgs, bundle: &Path) -> Result<Report> {
     let policy = Policy::new(signer(args)?);
     let root = load_trusted_root(args.trusted_root.as_ref(), &args.data.data_dir)?;
     let trust = TrustMaterial::new(&root).context("trusted root")?;
-    let bundle = Bundle::parse(&read_limited(&args.bundle, MAX_JSON)?)
-        .with_context(|| format!("{} is not a bundle", args.bundle.display()))?;
+    let bundle = Bundle::parse(&read_limited(bundle, MAX_JSON)?)
+        .with_context(|| format!("{} is not a bundle", bundle.display()))?;
     let subject = Subject::read(&args.artifact)?;
     Ok(verifier::verify(
         &bundle,
@@ -35,7 +39,8 @@ fn report(args: &VerifyArgs) -> Result<Report> {
     ))
 }
 
-fn signer(args: &VerifyArgs) -> Result<Signer> {
+/// Who must have signed, as the arguments say.
+pub(crate) fn signer(args: &VerifyArgs) -> Result<Signer> {
     if let Some(path) = &args.key {
         let pem = read_limited(path, MAX_JSON)?;
         return Ok(Signer::Key(
