@@ -1,5 +1,7 @@
 //! The command line.
 
+pub(crate) mod policy;
+
 use crate::database::Database;
 use crate::instance::Layout;
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -51,7 +53,7 @@ pub(crate) enum Command {
     Attest(AttestArgs),
     /// Verify a bundle, offline: 0 verified, 1 not verified, 2 unreadable input
     #[command(
-        after_help = "Examples:\n  sigstead verify --bundle app.tar.sigstore.json --certificate-identity you@example.com \\\n      --certificate-oidc-issuer http://127.0.0.1:8080/oidc app.tar\n  sigstead verify --bundle b.json --key cosign.pub --trusted-root root.json sha256:2cf24d..."
+        after_help = "Examples:\n  sigstead verify --bundle app.tar.sigstore.json --certificate-identity you@example.com \\\n      --certificate-oidc-issuer http://127.0.0.1:8080/oidc app.tar\n  sigstead verify --bundle b.json --key cosign.pub --trusted-root root.json sha256:2cf24d...\n  sigstead verify --policy policy.yaml --bundle sig.json --bundle sbom.json app.tar"
     )]
     Verify(VerifyArgs),
     /// Check the logs of a stopped instance against themselves: 0 clean, 1 findings, 2 unreadable
@@ -65,6 +67,9 @@ pub(crate) enum Command {
     /// Trust files for clients
     #[command(subcommand)]
     Trust(TrustCommand),
+    /// Policies: files that say who must have signed and attested
+    #[command(subcommand)]
+    Policy(policy::PolicyCommand),
 }
 
 /// Where an instance keeps its state.
@@ -272,9 +277,11 @@ pub(crate) struct VerifyArgs {
     pub(crate) artifact: String,
     #[command(flatten)]
     pub(crate) data: DataArgs,
-    /// Bundle to verify
-    #[arg(long, value_name = "B")]
-    pub(crate) bundle: PathBuf,
+    /// Bundle to verify; with --policy several
+    #[arg(long, value_name = "B", required = true)]
+    pub(crate) bundle: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(crate) policy: policy::VerifyPolicyArgs,
     #[command(flatten)]
     pub(crate) identity: IdentityArgs,
     #[command(flatten)]

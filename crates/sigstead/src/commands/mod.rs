@@ -2,6 +2,7 @@
 
 pub(crate) mod fsck;
 pub(crate) mod input;
+pub(crate) mod policy;
 pub(crate) mod rotate;
 pub(crate) mod sign;
 pub(crate) mod token;

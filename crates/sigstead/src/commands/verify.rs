@@ -10,21 +10,35 @@ use std::io::IsTerminal;
 use verifier::{Match, Policy, Report, Signer, TrustMaterial};
 
 pub(crate) fn run(args: VerifyArgs) -> Result<Outcome, Failure> {
+    if let Some(file) = &args.policy.policy {
+        let evaluation = super::policy::verify(&args, file).map_err(Failure::Usage)?;
+        super::policy::print(&evaluation, args.json).map_err(Failure::Failed)?;
+        return Ok(outcome(evaluation.verified));
+    }
     let report = report(&args).map_err(Failure::Usage)?;
     print(&report, args.json).map_err(Failure::Failed)?;
-    Ok(if report.verified {
+    Ok(outcome(report.verified))
+}
+
+fn outcome(verified: bool) -> Outcome {
+    if verified {
         Outcome::Success
     } else {
         Outcome::NotVerified
-    })
+    }
 }
 
 fn report(args: &VerifyArgs) -> Result<Report> {
     let policy = Policy::new(signer(args)?);
     let root = load_trusted_root(args.trusted_root.as_ref(), &args.data.data_dir)?;
     let trust = TrustMaterial::new(&root).context("trusted root")?;
-    let bundle = Bundle::parse(&read_limited(&args.bundle, MAX_JSON)?)
-        .with_context(|| format!("{} is not a bundle", args.bundle.display()))?;
+    let [path] = args.bundle.as_slice() else {
+        bail!(
+            "several bundles are judged together by a policy: add --policy, or give one --bundle"
+        );
+    };
+    let bundle = Bundle::parse(&read_limited(path, MAX_JSON)?)
+        .with_context(|| format!("{} is not a bundle", path.display()))?;
     let subject = Subject::read(&args.artifact)?;
     Ok(verifier::verify(
         &bundle,
