@@ -30,7 +30,7 @@ pub(crate) const THRESHOLD: u32 = 32;
 /// Bundles that one evaluation looks at. Images with more attestations than this have not been seen.
 pub(crate) const CANDIDATES: usize = 256;
 /// Verifications (one bundle, one signer list, one root) of one evaluation; each costs about a millisecond.
-pub(crate) const VERIFICATIONS: usize = 4096;
+pub(crate) const VERIFICATIONS: usize = 1024;
 /// Nesting of a statement, as the engine reads it.
 pub(crate) const STATEMENT_DEPTH: usize = 128;
 /// Bytes of a statement, as the engine reads it.
@@ -63,3 +63,9 @@ pub(crate) const REGO_BYTES: usize = 64 << 10;
 pub(crate) const REGO_INTERVAL: NonZeroU32 = NonZeroU32::new(100).unwrap();
 /// Looks at the budget until it is spent: two million steps.
 pub(crate) const REGO_INTERVALS: u64 = 20_000;
+/// What all rules of one evaluation may cost together, over all bundles: ten times what the dearest expression may.
+pub(crate) const TOTAL_CEL_WORK: u64 = 10 * CEL_WORK;
+/// The same for Rego: five times what the dearest module may.
+pub(crate) const TOTAL_REGO_INTERVALS: u64 = 5 * REGO_INTERVALS;
+/// Bytes of statements that one evaluation reads for its rules: reading is the dearest part of a simple rule.
+pub(crate) const TOTAL_RULE_INPUT_BYTES: usize = 8 * RULE_INPUT_BYTES;

@@ -12,7 +12,7 @@ mod value;
 
 pub(crate) use value::Variables;
 
-use super::{Broken, facts};
+use super::{Broken, facts, guarded};
 use crate::evaluate::statement::short;
 use crate::limits;
 use budget::{LOOP, SPEND};
@@ -73,18 +73,22 @@ impl Expression {
         })
     }
 
-    /// Evaluates it: true, or broken.
-    pub(crate) fn check(&self, variables: &Variables) -> Result<(), Broken> {
+    /// Evaluates it: true, or broken. `total` counts down what all expressions may cost together.
+    pub(crate) fn check(&self, variables: &Variables, total: &mut u64) -> Result<(), Broken> {
+        let limit = limits::CEL_WORK.min(*total);
         let mut context = Context::with_env(environment());
         variables.add_to(&mut context);
-        let (result, within) = budget::limited(|| Value::resolve(&self.weighed, &context));
-        if !within {
+        let (result, left) = budget::limited(limit, || {
+            guarded(|| Value::resolve(&self.weighed, &context))
+        });
+        *total -= limit - left.unwrap_or_default();
+        if left.is_none() {
             return Err(Broken::new(
                 "the expression costs more than any rule should",
                 "look at fewer values: avoid loops within loops over large lists",
             ));
         }
-        match result {
+        match result? {
             Ok(Value::Bool(true)) => Ok(()),
             Ok(Value::Bool(false)) => Err(Broken::new(
                 format!("is false: {}", short(&self.source)),

@@ -23,13 +23,25 @@ pub(crate) const NAMES: [&str; 8] = [
 ];
 
 /// Gathers them. The report must have verified: only then is the payload what the signer signed.
-pub(crate) fn gather(bundle: &Bundle, report: &Report) -> Result<Map<String, Value>, Broken> {
+///
+/// `left` counts down the bytes that one evaluation reads.
+pub(crate) fn gather(
+    bundle: &Bundle,
+    report: &Report,
+    left: &mut usize,
+) -> Result<Map<String, Value>, Broken> {
     let Content::Dsse(envelope) = &bundle.content else {
         return Err(Broken::new(
             "a message signature says nothing that rules could look at",
             "ask for an attestation",
         ));
     };
+    *left = left.checked_sub(envelope.payload.0.len()).ok_or_else(|| {
+        Broken::new(
+            "the attestations are more than one evaluation reads",
+            "give fewer bundles, or ask for less in one policy",
+        )
+    })?;
     let statement: Value = json::parse_nested(
         &envelope.payload.0,
         limits::RULE_INPUT_BYTES,

@@ -8,7 +8,7 @@
 //! What is not bounded is what one step can build: a module that doubles a text forty times takes the memory of the
 //! result. Whoever may write Rego is trusted that far ([`crate::Document::has_rego`]).
 
-use super::Broken;
+use super::{Broken, guarded};
 use crate::evaluate::statement::short;
 use crate::limits;
 use regorus::utils::limits::{ExecutionTimerConfig, TimeSource, set_time_source};
@@ -88,8 +88,9 @@ impl Module {
         })
     }
 
-    /// Evaluates it: each of its deciding rules must be true, and nothing may deny.
-    pub(crate) fn check(&self, facts: &Map<String, Json>) -> Result<(), Broken> {
+    /// Evaluates it: each of its deciding rules must be true, and nothing may deny. `total` counts down what all
+    /// modules may cost together.
+    pub(crate) fn check(&self, facts: &Map<String, Json>, total: &mut u64) -> Result<(), Broken> {
         let mut engine = self.engine.clone();
         let input = Json::Object(facts.clone()).to_string();
         let input = Value::from_json_str(&input).map_err(|error| {
@@ -102,7 +103,7 @@ impl Module {
             )
         })?;
         engine.set_input(input);
-        let reasons = self.reasons(&mut engine)?;
+        let reasons = self.reasons(&mut engine, total)?;
         if !reasons.is_empty() {
             return Err(Broken::new(
                 format!("`{DENYING}` says: {}", short(&reasons.join("; "))),
@@ -110,13 +111,13 @@ impl Module {
             ));
         }
         for name in &self.allowing {
-            self.require(&mut engine, name)?;
+            self.require(&mut engine, name, total)?;
         }
         Ok(())
     }
 
-    fn require(&self, engine: &mut Engine, name: &str) -> Result<(), Broken> {
-        match self.evaluate(engine, name)? {
+    fn require(&self, engine: &mut Engine, name: &str, total: &mut u64) -> Result<(), Broken> {
+        match self.evaluate(engine, name, total)? {
             Value::Bool(true) => Ok(()),
             // policy-controller's other form: {"result": true, …}.
             Value::Object(object)
@@ -136,7 +137,7 @@ impl Module {
     }
 
     /// What `deny` holds.
-    fn reasons(&self, engine: &mut Engine) -> Result<Vec<String>, Broken> {
+    fn reasons(&self, engine: &mut Engine, total: &mut u64) -> Result<Vec<String>, Broken> {
         const SHOWN: usize = 10;
         if !self.denies {
             return Ok(Vec::new());
@@ -145,7 +146,7 @@ impl Module {
             Value::String(text) => text.to_string(),
             other => short(&other.to_string()),
         };
-        match self.evaluate(engine, DENYING)? {
+        match self.evaluate(engine, DENYING, total)? {
             Value::Set(reasons) => Ok(reasons.iter().take(SHOWN).map(text).collect()),
             Value::Array(reasons) => Ok(reasons.iter().take(SHOWN).map(text).collect()),
             Value::Bool(false) | Value::Undefined => Ok(Vec::new()),
@@ -153,25 +154,32 @@ impl Module {
         }
     }
 
-    fn evaluate(&self, engine: &mut Engine, name: &str) -> Result<Value, Broken> {
+    fn evaluate(&self, engine: &mut Engine, name: &str, total: &mut u64) -> Result<Value, Broken> {
+        let limit = limits::REGO_INTERVALS.min(*total);
+        engine.set_execution_timer_config(ExecutionTimerConfig {
+            limit: Duration::from_millis(limit),
+            check_interval: limits::REGO_INTERVAL,
+        });
         ASKED.set(0);
-        engine
-            .eval_rule(format!("{}.{name}", self.package))
-            .map_err(|error| {
-                if ASKED.get() > limits::REGO_INTERVALS {
-                    return Broken::new(
-                        format!("`{name}` takes more steps than any rule should"),
-                        "look at fewer values: avoid combining large lists",
-                    );
-                }
-                Broken::new(
-                    format!(
-                        "`{name}` cannot be evaluated: {}",
-                        short(&error.to_string())
-                    ),
-                    "correct the module",
-                )
-            })
+        let value = guarded(|| engine.eval_rule(format!("{}.{name}", self.package)))?;
+        let asked = ASKED.get();
+        *total = total.saturating_sub(asked);
+        // Whatever came of it: an error may have been taken for "undefined" on the way.
+        if asked > limit {
+            return Err(Broken::new(
+                format!("`{name}` takes more steps than any rule should"),
+                "look at fewer values: avoid combining large lists",
+            ));
+        }
+        value.map_err(|error| {
+            Broken::new(
+                format!(
+                    "`{name}` cannot be evaluated: {}",
+                    short(&error.to_string())
+                ),
+                "correct the module",
+            )
+        })
     }
 }
 
@@ -204,16 +212,14 @@ fn prepared() -> Engine {
     });
     let mut engine = Engine::new();
     engine.set_strict_builtin_errors(true);
-    engine.set_execution_timer_config(ExecutionTimerConfig {
-        limit: Duration::from_millis(limits::REGO_INTERVALS),
-        check_interval: limits::REGO_INTERVAL,
-    });
     for (name, arguments) in REFUSED {
         // Refused only when it is added twice.
         let _ = engine.add_extension(
             name.to_owned(),
             arguments,
-            Box::new(move |_: Vec<Value>| Ok(Value::Undefined)),
+            Box::new(move |_: Vec<Value>| {
+                Err(anyhow::anyhow!("{name} is not available in policies"))
+            }),
         );
     }
     engine

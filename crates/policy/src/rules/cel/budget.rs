@@ -24,13 +24,13 @@ thread_local! {
     static PATTERNS: RefCell<Vec<(String, Regex)>> = const { RefCell::new(Vec::new()) };
 }
 
-/// Runs an evaluation with a fresh budget; false when it went over it.
-pub(super) fn limited<T>(evaluate: impl FnOnce() -> T) -> (T, bool) {
-    LEFT.set(Some(limits::CEL_WORK));
+/// Runs an evaluation with a fresh budget; gives what is left of it, nothing when it went over.
+pub(super) fn limited<T>(limit: u64, evaluate: impl FnOnce() -> T) -> (T, Option<u64>) {
+    LEFT.set(Some(limit));
     let result = evaluate();
-    let within = LEFT.replace(None).is_some();
+    let left = LEFT.replace(None);
     PATTERNS.with_borrow_mut(Vec::clear);
-    (result, within)
+    (result, left)
 }
 
 /// Declares `@spend`, and `matches` with bounded patterns.

@@ -18,7 +18,7 @@ fn variables(predicate: Json) -> Variables {
 }
 
 fn check(source: &str, predicate: Json) -> Result<(), Broken> {
-    Expression::compile(source)?.check(&variables(predicate))
+    Expression::compile(source)?.check(&variables(predicate), &mut limits::TOTAL_CEL_WORK.clone())
 }
 
 fn cause(source: &str, predicate: Json) -> String {
@@ -186,4 +186,17 @@ fn a_large_predicate_can_be_looked_at_once() {
     let source =
         "predicate.packages.all(p, p.license in ['Apache-2.0', 'MIT'] && p.name != 'evil')";
     assert_eq!(check(source, predicate), Ok(()));
+}
+
+#[test]
+fn all_expressions_of_an_evaluation_share_a_budget() {
+    let expression = Expression::compile("predicate.l.all(x, x == 1)").unwrap();
+    let variables = variables(json!({"l": vec![1; 100]}));
+    let mut total = 10_000;
+    let mut done = 0;
+    while expression.check(&variables, &mut total).is_ok() {
+        done += 1;
+    }
+    assert!((2..20).contains(&done), "{done}");
+    assert_eq!(total, 0);
 }

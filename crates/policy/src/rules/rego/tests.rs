@@ -5,7 +5,10 @@ use serde_json::json;
 
 fn check(source: &str, predicate: Json) -> Result<(), Broken> {
     let facts = json!({"predicate": predicate, "identity": "alice@example.com"});
-    Module::compile(source)?.check(facts.as_object().unwrap())
+    Module::compile(source)?.check(
+        facts.as_object().unwrap(),
+        &mut limits::TOTAL_REGO_INTERVALS.clone(),
+    )
 }
 
 fn cause(source: &str, predicate: Json) -> String {
@@ -60,7 +63,7 @@ fn what_is_no_module_or_decides_nothing_is_refused_at_once() {
         let outcome = Module::compile(source);
         if want == "decides nothing" && source.contains("(x)") {
             // A function is no decision: it is refused, or never true.
-            let broken = outcome.and_then(|module| module.check(&Map::new()));
+            let broken = outcome.and_then(|module| module.check(&Map::new(), &mut 1000));
             assert!(broken.is_err());
             continue;
         }
@@ -88,6 +91,8 @@ fn what_depends_on_clock_chance_network_or_environment_does_not_exist() {
     ] {
         let source = format!("package p\nallow if {call}");
         assert!(check(&source, json!({})).is_err(), "{call}");
+        let negated = format!("package p\nallow if not {call}");
+        assert!(check(&negated, json!({})).is_err(), "not {call}");
     }
 }
 
@@ -107,5 +112,7 @@ fn functions_that_take_all_memory_at_once_are_refused() {
     ] {
         let source = format!("package p\nallow if {call}");
         assert!(check(&source, json!({})).is_err(), "{call}");
+        let negated = format!("package p\nallow if not {call}");
+        assert!(check(&negated, json!({})).is_err(), "not {call}");
     }
 }
