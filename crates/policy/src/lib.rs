@@ -5,6 +5,10 @@
 //! passes when enough distinct signers made bundles for it that verify in all steps of the [`verifier`], lie in the
 //! window of time, and satisfy each rule. A rule that errs, runs out of its budget or is not true is a failed rule.
 //!
+//! Rules are evaluated without clock, randomness, network or environment, with budgets that count steps and not
+//! seconds: the same policy over the same bundles gives the same outcome everywhere. CEL is bounded in work and memory.
+//! Rego is bounded in steps, not in what one step can build ([`Document::has_rego`]).
+//!
 //! ```
 //! let document = policy::Document::parse(br#"
 //! apiVersion: sigstead.dev/policy/v1
@@ -19,12 +23,22 @@
 //! # Ok::<(), policy::PolicyError>(())
 //! ```
 
+mod check;
+pub mod cluster_image_policy;
 mod document;
 mod error;
 mod evaluate;
 mod limits;
 mod rules;
+mod suggest;
 
+pub use check::{Finding, Severity, check};
 pub use document::Document;
 pub use error::{PolicyError, Problem};
 pub use evaluate::{Candidate, Evaluation, Judged, Miss, Requirement};
+pub use suggest::{SuggestError, Suggestion, suggest};
+
+/// Gives the JSON Schema of a policy document, for editors and for other programs.
+pub fn json_schema() -> serde_json::Value {
+    document::raw::schema()
+}

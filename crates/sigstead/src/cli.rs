@@ -2,6 +2,7 @@
 
 mod copy;
 mod image;
+pub(crate) mod policy;
 
 pub(crate) use copy::CopyArgs;
 pub(crate) use image::{ImageSigningArgs, ImageVerifyArgs, RegistryArgs};
@@ -57,7 +58,7 @@ pub(crate) enum Command {
     Attest(AttestArgs),
     /// Verify an image, or a bundle (--bundle), offline: 0 verified, 1 not verified, 2 unreadable input
     #[command(
-        after_help = "Examples:\n  sigstead verify registry.example.com/app:v1 --certificate-identity you@example.com \\\n      --certificate-oidc-issuer http://127.0.0.1:8080/oidc\n  sigstead verify oci:./saved --key cosign.pub\n  sigstead verify --bundle app.tar.sigstore.json --certificate-identity you@example.com \\\n      --certificate-oidc-issuer http://127.0.0.1:8080/oidc app.tar\n  sigstead verify --bundle b.json --key cosign.pub --trusted-root root.json sha256:2cf24d..."
+        after_help = "Examples:\n  sigstead verify registry.example.com/app:v1 --certificate-identity you@example.com \\\n      --certificate-oidc-issuer http://127.0.0.1:8080/oidc\n  sigstead verify oci:./saved --key cosign.pub\n  sigstead verify --bundle app.tar.sigstore.json --certificate-identity you@example.com \\\n      --certificate-oidc-issuer http://127.0.0.1:8080/oidc app.tar\n  sigstead verify --bundle b.json --key cosign.pub --trusted-root root.json sha256:2cf24d...\n  sigstead verify --policy policy.yaml --bundle sig.json --bundle sbom.json app.tar"
     )]
     Verify(VerifyArgs),
     /// Copy an image with all its signatures and attestations, between registries and OCI layouts
@@ -76,6 +77,9 @@ pub(crate) enum Command {
     /// Trust files for clients
     #[command(subcommand)]
     Trust(TrustCommand),
+    /// Policies: files that say who must have signed and attested
+    #[command(subcommand)]
+    Policy(policy::PolicyCommand),
 }
 
 /// Where an instance keeps its state.
@@ -287,9 +291,14 @@ pub(crate) struct VerifyArgs {
     pub(crate) artifact: String,
     #[command(flatten)]
     pub(crate) data: DataArgs,
-    /// Bundle to verify; without it, the signatures of an image
+    /// Bundle to verify; with --policy several. Without any, the signatures of an image
     #[arg(long, value_name = "B")]
-    pub(crate) bundle: Option<PathBuf>,
+    pub(crate) bundle: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(crate) policy: policy::VerifyPolicyArgs,
+    /// Witnesses that must have cosigned the log's checkpoint (C2SP tlog-policy)
+    #[arg(long, value_name = "F", conflicts_with = "policy")]
+    pub(crate) witness_policy: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) identity: IdentityArgs,
     #[command(flatten)]

@@ -4,10 +4,10 @@ mod compile;
 pub(crate) mod names;
 pub(crate) mod raw;
 mod shape;
-mod tree;
+pub(crate) mod tree;
 mod window;
 
-pub(crate) use window::Window;
+pub(crate) use window::{Window, show as window_show};
 
 use crate::error::{PolicyError, Problem, Problems};
 use crate::rules::Rules;

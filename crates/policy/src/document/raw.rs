@@ -46,6 +46,7 @@ pub(crate) struct RawDocument {
 /// Who may sign, and how many of them must have.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(rename = "Signatures")]
 pub(crate) struct RawSignatures {
     /// Certificate identities, any of which may sign.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -61,6 +62,7 @@ pub(crate) struct RawSignatures {
 /// One identity: name, OIDC issuer and certificate fields, all of which must match.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(rename = "Identity")]
 pub(crate) struct RawIdentity {
     /// The certificate's name: e-mail address or URI.
     pub(crate) identity: RawMatch,
@@ -75,6 +77,7 @@ pub(crate) struct RawIdentity {
 /// How a text is compared: plain text is compared byte for byte.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(untagged)]
+#[schemars(rename = "Match")]
 pub(crate) enum RawMatch {
     /// The exact value.
     Plain(String),
@@ -85,6 +88,7 @@ pub(crate) enum RawMatch {
 /// Exactly one of the three.
 #[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(rename = "Pattern")]
 pub(crate) enum RawPattern {
     /// The exact value.
     Exact(String),
@@ -109,6 +113,7 @@ impl Serialize for RawPattern {
 /// One attestation that there must be.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(rename = "Attestation")]
 pub(crate) struct RawAttestation {
     /// Predicate type of the in-toto statement.
     pub(crate) predicate_type: RawMatch,
@@ -134,6 +139,7 @@ pub(crate) struct RawAttestation {
 /// How many distinct parties.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(rename = "Threshold")]
 pub(crate) struct RawThreshold {
     /// At least so many; 0 asks for none.
     pub(crate) threshold: u32,
@@ -142,6 +148,7 @@ pub(crate) struct RawThreshold {
 /// A window of time. The earliest trusted time of a signature must lie in it.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(rename = "Window")]
 pub(crate) struct RawWindow {
     /// Not before this moment (RFC 3339).
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -29,6 +29,15 @@ pub(crate) fn read(bytes: &[u8]) -> Result<Value, PolicyError> {
             return Ok(value);
         }
     }
+    let brackets = bytes.iter().filter(|byte| matches!(byte, b'[' | b'{'));
+    if brackets.count() > limits::YAML_BRACKETS {
+        return Err(PolicyError::Syntax {
+            reason: format!(
+                "it has more than {} opening brackets; write lists and members on lines of their own",
+                limits::YAML_BRACKETS
+            ),
+        });
+    }
     // A fresh count: what starts like JSON may be YAML.
     left.set(limits::DOCUMENT_NODES);
     node.deserialize(serde_yaml_ng::Deserializer::from_slice(bytes))
@@ -193,7 +202,16 @@ mod tests {
             let text = |depth| format!("{}1{}", open.repeat(depth), close.repeat(depth));
             assert!(read(text(limits::DOCUMENT_DEPTH).as_bytes()).is_ok());
             assert!(reason(&text(limits::DOCUMENT_DEPTH + 1)).contains("nested"));
-            assert!(read(text(20_000).as_bytes()).is_err());
+            assert!(read(text(2000).as_bytes()).is_err());
+        }
+    }
+
+    /// The YAML parser's time grows with the square of the open brackets.
+    #[test]
+    fn brackets_without_end_are_refused_before_they_are_parsed() {
+        for open in ["[", "{a: ", "- [\"]\", "] {
+            let text = open.repeat(limits::DOCUMENT_BYTES / open.len());
+            assert!(reason(&text).contains("brackets"), "{open}");
         }
     }
 

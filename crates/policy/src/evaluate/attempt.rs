@@ -3,6 +3,7 @@
 use super::{Candidate, Demand, Miss};
 use crate::document::{Document, Signers};
 use crate::limits;
+use crate::rules::Work;
 use pki::key::PublicKey;
 use time::OffsetDateTime;
 use verifier::{Outcome, Report, Signer, TrustMaterial};
@@ -14,6 +15,8 @@ pub(super) struct Bench<'s> {
     now: OffsetDateTime,
     /// Verifications left.
     left: usize,
+    /// What rules may still cost.
+    work: Work,
 }
 
 /// How far one bundle came.
@@ -70,6 +73,7 @@ impl<'s> Bench<'s> {
             roots,
             now,
             left: limits::VERIFICATIONS,
+            work: Work::default(),
         }
     }
 
@@ -169,7 +173,12 @@ impl<'s> Bench<'s> {
     }
 
     /// Window and rules, of what verified: nothing else is worth reading.
-    fn judge_content(&self, demand: &Demand<'_>, candidate: &Candidate<'_>, attempt: &mut Attempt) {
+    fn judge_content(
+        &mut self,
+        demand: &Demand<'_>,
+        candidate: &Candidate<'_>,
+        attempt: &mut Attempt,
+    ) {
         let Some(report) = attempt.report.as_ref().filter(|report| report.verified) else {
             return;
         };
@@ -181,11 +190,12 @@ impl<'s> Bench<'s> {
             });
         }
         if let Some(attestation) = demand.attestation {
-            attempt.misses.extend(
-                attestation
-                    .rules
-                    .check(candidate.bundle, report, &demand.path),
-            );
+            attempt.misses.extend(attestation.rules.check(
+                candidate.bundle,
+                report,
+                &demand.path,
+                &mut self.work,
+            ));
         }
     }
 }

@@ -195,8 +195,8 @@ impl Demand<'_> {
 
     fn concerns(&self, kind: &Kind) -> bool {
         match (self.attestation, kind) {
-            (None, Kind::Signature) => true,
-            (Some(attestation), Kind::Attestation(name)) => {
+            (None, Kind::Signature(_)) => true,
+            (Some(attestation), Kind::Attestation(name) | Kind::Signature(Some(name))) => {
                 attestation.predicate_type.accepts(name)
             }
             _ => false,

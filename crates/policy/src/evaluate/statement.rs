@@ -13,8 +13,8 @@ const SIGNING_PREDICATES: [&str; 1] = ["https://sigstore.dev/cosign/sign/v1"];
 /// What a bundle may count as.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
-    /// A signature of the artifact: a message signature, or cosign's statement that it signs.
-    Signature,
+    /// A signature of the artifact: a message signature, or cosign's statement that it signs, of this predicate type.
+    Signature(Option<String>),
     /// A statement of this predicate type. Says something about the artifact, which need not be praise: it does not
     /// count as a signature.
     Attestation(String),
@@ -25,11 +25,11 @@ pub(crate) enum Kind {
 impl Kind {
     pub(crate) fn of(bundle: &Bundle) -> Self {
         let envelope = match &bundle.content {
-            Content::Message(_) => return Self::Signature,
+            Content::Message(_) => return Self::Signature(None),
             Content::Dsse(envelope) => envelope,
         };
         match predicate_type(envelope) {
-            Ok(name) if SIGNING_PREDICATES.contains(&name.as_str()) => Self::Signature,
+            Ok(name) if SIGNING_PREDICATES.contains(&name.as_str()) => Self::Signature(Some(name)),
             Ok(name) => Self::Attestation(name),
             Err(why) => Self::Unreadable(why),
         }

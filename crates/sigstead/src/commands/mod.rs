@@ -4,6 +4,7 @@ pub(crate) mod copy;
 pub(crate) mod fsck;
 pub(crate) mod image;
 pub(crate) mod input;
+pub(crate) mod policy;
 pub(crate) mod rotate;
 pub(crate) mod sign;
 pub(crate) mod token;

@@ -1,6 +1,7 @@
 //! Images: which argument means one, how it is reached, and the commands about it.
 
 mod access;
+mod judged;
 mod report;
 pub(crate) mod sign;
 pub(crate) mod verify;

@@ -4,7 +4,7 @@ use super::report::{Checked, ImageReport, Wanted};
 use super::{access, run, source};
 use crate::cli::VerifyArgs;
 use crate::commands::input::load_trusted_root;
-use crate::commands::verify::signer;
+use crate::commands::verify::{outcome, policy};
 use crate::exit::{Failure, Outcome};
 use anyhow::{Context, Result};
 use clock::Clock;
@@ -12,21 +12,31 @@ use oci::{Found, FoundSignature, Kind};
 use verifier::{Policy, TrustMaterial};
 
 pub(crate) fn verify(args: &VerifyArgs) -> Result<Outcome, Failure> {
+    if let Some(file) = &args.policy.policy {
+        return super::judged::verify(args, file);
+    }
     let report = checked(args).map_err(Failure::Usage)?;
     report.print(args.json).map_err(Failure::Failed)?;
-    Ok(if report.verified {
-        Outcome::Success
+    Ok(outcome(report.verified))
+}
+
+/// Reads the image and everything about it.
+pub(super) fn find(args: &VerifyArgs) -> Result<Found> {
+    let source = source(&args.artifact, "verify")?;
+    let access = if source.is_local() {
+        oci::Access::default()
     } else {
-        Outcome::NotVerified
-    })
+        access(&args.image.registry)?
+    };
+    let find = oci::find(&source, &access, args.image.recursive);
+    Ok(run(!source.is_local(), find)??)
 }
 
 fn checked(args: &VerifyArgs) -> Result<ImageReport> {
-    let source = source(&args.artifact, "verify")?;
     let root = load_trusted_root(args.trusted_root.as_ref(), &args.data.data_dir)?;
     let trust = TrustMaterial::new(&root).context("trusted root")?;
     let verifying = Verifying {
-        policy: Policy::new(signer(args)?),
+        policy: policy(args)?,
         trust,
         wanted: match args.image.predicate_type.clone() {
             Some(predicate_type) => Wanted::Attestation(predicate_type),
@@ -34,13 +44,7 @@ fn checked(args: &VerifyArgs) -> Result<ImageReport> {
         },
         name: args.artifact.clone(),
     };
-    let access = if source.is_local() {
-        oci::Access::default()
-    } else {
-        access(&args.image.registry)?
-    };
-    let find = oci::find(&source, &access, args.image.recursive);
-    let found = run(!source.is_local(), find)??;
+    let found = find(args)?;
     Ok(verifying.image(found))
 }
 
