@@ -269,15 +269,22 @@ pub(crate) struct SignArgs {
 
 #[derive(Args, Debug)]
 pub(crate) struct AttestArgs {
-    /// Image that the statement is about, or file with --bundle
-    #[arg(value_name = "IMAGE|FILE")]
+    /// Image that the statement is about; with --bundle, file, or its digest as sha256:HEX
+    #[arg(value_name = "IMAGE|FILE|sha256:HEX")]
     pub(crate) target: String,
     /// JSON file with the predicate
-    #[arg(long, value_name = "P")]
-    pub(crate) predicate: PathBuf,
+    #[arg(long, value_name = "P", required_unless_present = "statement")]
+    pub(crate) predicate: Option<PathBuf>,
     /// Predicate type
-    #[arg(long = "type", value_name = "URI")]
-    pub(crate) predicate_type: String,
+    #[arg(
+        long = "type",
+        value_name = "URI",
+        required_unless_present = "statement"
+    )]
+    pub(crate) predicate_type: Option<String>,
+    /// JSON file with a whole in-toto statement, signed as it is; a subject of it must be FILE
+    #[arg(long, value_name = "S", requires = "bundle", conflicts_with_all = ["predicate", "predicate_type"])]
+    pub(crate) statement: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) signing: SigningArgs,
     #[command(flatten)]

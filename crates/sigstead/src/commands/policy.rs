@@ -59,7 +59,10 @@ pub(crate) fn verify(args: &VerifyArgs, file: &Path) -> Result<Evaluation> {
 }
 
 /// The trusted roots that were named, after the default one if the policy can mean it.
-pub(crate) fn roots(args: &VerifyArgs, document: &Document) -> Result<Vec<(String, TrustMaterial)>> {
+pub(crate) fn roots(
+    args: &VerifyArgs,
+    document: &Document,
+) -> Result<Vec<(String, TrustMaterial)>> {
     let mut roots = Vec::new();
     let wanted = document.roots();
     if wanted.is_empty() || wanted.iter().any(|name| name == DEFAULT_ROOT) {

@@ -27,9 +27,10 @@ pub(crate) fn run_sign(args: SignArgs) -> Result<Outcome, Failure> {
 
 pub(crate) fn run_attest(args: AttestArgs) -> Result<Outcome, Failure> {
     let Some(out) = &args.signing.bundle else {
+        let (predicate_type, predicate) = predicate(&args).map_err(Failure::Usage)?;
         let said = Said::Stated {
-            predicate_type: args.predicate_type.clone(),
-            predicate: predicate(&args).map_err(Failure::Usage)?,
+            predicate_type,
+            predicate,
         };
         return image::sign(&args.target, &args.signing, &args.image, &said);
     };
@@ -38,23 +39,67 @@ pub(crate) fn run_attest(args: AttestArgs) -> Result<Outcome, Failure> {
 }
 
 fn statement(args: &AttestArgs) -> Result<Vec<u8>> {
-    let file = Path::new(&args.target);
-    let digest = sha256_of(file)?;
-    let name = file
+    let digest = digest(&args.target)?;
+    if let Some(path) = &args.statement {
+        return given_statement(path, &digest);
+    }
+    let name = Path::new(&args.target)
         .file_name()
         .and_then(|name| name.to_str())
         .unwrap_or_default();
+    let (predicate_type, predicate) = predicate(args)?;
     Ok(client::statement(
         name,
         &digest,
-        &args.predicate_type,
-        &predicate(args)?,
+        &predicate_type,
+        &predicate,
     ))
 }
 
-fn predicate(args: &AttestArgs) -> Result<serde_json::Value> {
-    serde_json::from_slice(&read_limited(&args.predicate, MAX_JSON)?)
-        .with_context(|| format!("{} is not JSON", args.predicate.display()))
+/// A statement made elsewhere is signed byte for byte, if it is about that file.
+fn given_statement(path: &Path, digest: &[u8; 32]) -> Result<Vec<u8>> {
+    let bytes = read_limited(path, MAX_JSON)?;
+    let json: serde_json::Value = serde_json::from_slice(&bytes)
+        .with_context(|| format!("{} is not JSON", path.display()))?;
+    let known = [
+        "https://in-toto.io/Statement/v1",
+        "https://in-toto.io/Statement/v0.1",
+    ];
+    if !known.iter().any(|known| json["_type"] == *known) {
+        bail!("{}: _type is none of {}", path.display(), known.join(", "));
+    }
+    let digest = hex::encode(digest);
+    let subjects = json["subject"].as_array();
+    let is_about = |subject: &serde_json::Value| subject["digest"]["sha256"] == digest.as_str();
+    if !subjects.is_some_and(|subjects| subjects.iter().any(is_about)) {
+        bail!(
+            "{}: no subject has the digest sha256:{digest}; name the file that the statement is about",
+            path.display()
+        );
+    }
+    Ok(bytes)
+}
+
+/// Of a file, or as given.
+fn digest(target: &str) -> Result<[u8; 32]> {
+    match target.strip_prefix("sha256:") {
+        Some(text) if !Path::new(target).exists() => {
+            let mut digest = [0; 32];
+            hex::decode_to_slice(text, &mut digest)
+                .context("sha256: wants 64 hexadecimal digits")?;
+            Ok(digest)
+        }
+        _ => sha256_of(Path::new(target)),
+    }
+}
+
+fn predicate(args: &AttestArgs) -> Result<(String, serde_json::Value)> {
+    let (Some(kind), Some(path)) = (&args.predicate_type, &args.predicate) else {
+        bail!("give --predicate and --type, or --statement");
+    };
+    let predicate = serde_json::from_slice(&read_limited(path, MAX_JSON)?)
+        .with_context(|| format!("{} is not JSON", path.display()))?;
+    Ok((kind.clone(), predicate))
 }
 
 fn sign(args: &SigningArgs, out: &Path, content: Content<'_>) -> Result<Outcome, Failure> {
