@@ -32,6 +32,12 @@ pub(crate) struct Layout {
     index: Vec<Descriptor>,
 }
 
+/// A file of a layout, and its size.
+struct Opened {
+    reader: Box<dyn Read + Send>,
+    size: u64,
+}
+
 enum Files {
     Folder(folder::Folder),
     Archive(archive::Archive),
@@ -238,11 +244,14 @@ impl Layout {
     }
 
     fn begins_like_json(&self, digest: ImageDigest) -> Result<bool, OciError> {
-        let Some((mut reader, _)) = self.open_file(&blob_path(digest))? else {
+        let Some(mut file) = self.open_file(&blob_path(digest))? else {
             return Ok(false);
         };
         let mut first = [0; 1];
-        let have = reader.read(&mut first).map_err(|error| self.io(error))?;
+        let have = file
+            .reader
+            .read(&mut first)
+            .map_err(|error| self.io(error))?;
         Ok(have == 1 && first == *b"{")
     }
 
@@ -262,10 +271,10 @@ impl Layout {
 
     /// Reads a blob of any size, piece by piece; the stream fails unless size and digest are right.
     pub(crate) fn open_blob(&self, digest: ImageDigest, size: u64) -> Result<BlobStream, OciError> {
-        let (reader, _) = self.open_file(&blob_path(digest))?.ok_or_else(|| {
+        let file = self.open_file(&blob_path(digest))?.ok_or_else(|| {
             OciError::Missing(format!("the blob {digest} of {}", self.path.display()))
         })?;
-        let stream = blob::from_reader(reader, self.path.clone());
+        let stream = blob::from_reader(file.reader, self.path.clone());
         Ok(blob::verified(stream, digest, size))
     }
 
@@ -283,16 +292,16 @@ impl Layout {
     }
 
     fn read(&self, name: &str, limit: usize) -> Result<Option<Vec<u8>>, OciError> {
-        let Some((reader, size)) = self.open_file(name)? else {
+        let Some(file) = self.open_file(name)? else {
             return Ok(None);
         };
         let limit = u64::try_from(limit).unwrap_or(u64::MAX);
         let mut bytes = Vec::new();
-        reader
+        file.reader
             .take(limit.saturating_add(1))
             .read_to_end(&mut bytes)
             .map_err(|error| self.io(error))?;
-        if size > limit || manifest::length(&bytes) > limit {
+        if file.size > limit || manifest::length(&bytes) > limit {
             return Err(OciError::TooLarge {
                 what: format!("{name} of {}", self.path.display()),
                 limit,
@@ -302,7 +311,7 @@ impl Layout {
     }
 
     /// A file of the layout and its size; `None` when there is none. Names come from us and digests, never from outside.
-    fn open_file(&self, name: &str) -> Result<Option<(Box<dyn Read + Send>, u64)>, OciError> {
+    fn open_file(&self, name: &str) -> Result<Option<Opened>, OciError> {
         match &self.files {
             Files::Folder(folder) => folder.open_file(name),
             Files::Archive(archive) => archive.open_file(name),

@@ -1,4 +1,5 @@
 //! Registries of several kinds, kind and hostile: what is attached is found, and what lies is refused.
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 mod fake;
 
