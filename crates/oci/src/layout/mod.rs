@@ -15,6 +15,7 @@ use crate::source::{LayoutReference, Selector};
 use crate::{ImageDigest, OciError, limits};
 use std::io::Read;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 /// The annotation that names an image of a layout.
 pub(crate) const REF_NAME: &str = "org.opencontainers.image.ref.name";
@@ -30,6 +31,8 @@ pub(crate) struct Layout {
     path: PathBuf,
     files: Files,
     index: Vec<Descriptor>,
+    /// What refers to which image; filled when somebody asks.
+    referring: OnceLock<Vec<(ImageDigest, Descriptor)>>,
 }
 
 /// A file of a layout, and its size.
@@ -59,6 +62,7 @@ impl Layout {
             path: path.to_owned(),
             files,
             index: Vec::new(),
+            referring: OnceLock::new(),
         };
         let version: Version = layout
             .json("oci-layout", limits::LAYOUT_FILE_BYTES)?
@@ -197,25 +201,41 @@ impl Layout {
 
     /// Descriptors of all manifests that refer to an image.
     pub(crate) fn referrers(&self, subject: ImageDigest) -> Result<Vec<Descriptor>, OciError> {
+        let all = match self.referring.get() {
+            Some(all) => all,
+            // Once for all images of an index: every small file is opened for it.
+            None => {
+                let all = self.scan()?;
+                self.referring.get_or_init(|| all)
+            }
+        };
+        let found: Vec<_> = all
+            .iter()
+            .filter(|(about, _)| *about == subject)
+            .map(|(_, descriptor)| descriptor.clone())
+            .collect();
+        if found.len() > limits::REFERRERS {
+            return Err(OciError::TooMany {
+                what: format!("referrers in {}", self.path.display()),
+                limit: limits::REFERRERS,
+            });
+        }
+        Ok(found)
+    }
+
+    /// What refers to which image.
+    fn scan(&self) -> Result<Vec<(ImageDigest, Descriptor)>, OciError> {
         let mut found = Vec::new();
         for digest in self.manifests()? {
             // What is no manifest, is not whole, or refers to nothing is none of our business here.
             let Ok(Some(manifest)) = self.manifest(digest) else {
                 continue;
             };
-            if manifest.subject().ok().flatten() != Some(subject) {
-                continue;
-            }
-            found.push(
-                manifest
+            if let Ok(Some(subject)) = manifest.subject() {
+                let descriptor = manifest
                     .referrer_descriptor()
-                    .unwrap_or_else(|_| manifest.descriptor()),
-            );
-            if found.len() > limits::REFERRERS {
-                return Err(OciError::TooMany {
-                    what: format!("referrers in {}", self.path.display()),
-                    limit: limits::REFERRERS,
-                });
+                    .unwrap_or_else(|_| manifest.descriptor());
+                found.push((subject, descriptor));
             }
         }
         Ok(found)
