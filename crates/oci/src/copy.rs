@@ -228,10 +228,12 @@ fn target_name(from: &Source, to: &Source, image: ImageDigest) -> Result<Option<
         })
     };
     match to {
-        Source::Registry(reference) => match (reference.digest(), reference.tag()) {
-            (Some(digest), None) => by_digest(digest.parse()?),
-            (_, tag) => Ok(Some(tag.unwrap_or("latest").to_owned())),
-        },
+        Source::Registry(reference) => {
+            if let Some(digest) = reference.digest() {
+                by_digest(digest.parse()?)?;
+            }
+            Ok(reference.tag().map(str::to_owned))
+        }
         Source::Folder(layout) | Source::Archive(layout) => match (&layout.image, from) {
             (Some(Selector::Digest(digest)), _) => by_digest(*digest),
             (Some(Selector::Tag(tag)), _) => Ok(Some(tag.clone())),
@@ -259,7 +261,7 @@ fn watched(stream: BlobStream, progress: &Progress) -> BlobStream {
 enum Target {
     Registry(Box<Registry>),
     Layout {
-        writer: Writer,
+        writer: Box<Writer>,
         /// What was there before.
         before: Option<Layout>,
     },
@@ -277,11 +279,11 @@ impl Target {
                 } else {
                     None
                 };
-                let writer = Writer::folder(&layout.path)?;
+                let writer = Box::new(Writer::folder(&layout.path)?);
                 Ok(Self::Layout { writer, before })
             }
             Source::Archive(layout) => Ok(Self::Layout {
-                writer: Writer::archive(&layout.path)?,
+                writer: Box::new(Writer::archive(&layout.path)?),
                 before: None,
             }),
         }

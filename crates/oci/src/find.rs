@@ -6,6 +6,7 @@ use crate::manifest::{Content, Descriptor, Manifest, READABLE};
 use crate::store::{Referrer, Store};
 use crate::{ImageDigest, OciError, limits};
 use formats::bundle::Bundle;
+use futures::stream::{self, StreamExt, TryStreamExt};
 use oci_spec::image::ImageManifest;
 
 /// What layers and artifact types of bundles begin with, of every version.
@@ -35,19 +36,39 @@ async fn find_one(store: &Store, manifest: &Manifest) -> Result<Found, OciError>
         looked: Vec::new(),
         children: Vec::new(),
     };
-    for referrer in store.referrers(image).await? {
-        found
-            .signatures
-            .extend(of_referrer(store, image, referrer).await?);
-    }
+    // Side by side: a registry is far away, and most of the time is waiting for it.
+    let (referrers, signatures, attestations) = futures::try_join!(
+        all_referrers(store, image),
+        all_legacy(store, image, ".sig"),
+        all_legacy(store, image, ".att"),
+    )?;
     found.looked.push(format!("referrers of {image}"));
-    for suffix in [".sig", ".att"] {
-        for manifest in store.attached(image, suffix).await? {
-            found
-                .signatures
-                .extend(of_legacy(store, image, &manifest, suffix).await?);
-        }
-        found.looked.push(format!("tag {}", image.tag(suffix)));
+    found.looked.push(format!("tag {}", image.tag(".sig")));
+    found.looked.push(format!("tag {}", image.tag(".att")));
+    for several in [referrers, signatures, attestations] {
+        found.signatures.extend(several);
+    }
+    Ok(found)
+}
+
+async fn all_referrers(store: &Store, image: ImageDigest) -> Result<Vec<FoundSignature>, OciError> {
+    let referrers = store.referrers(image).await?.into_iter();
+    let reading = referrers.map(|referrer| of_referrer(store, image, referrer));
+    let found: Vec<Vec<FoundSignature>> = stream::iter(reading)
+        .buffered(limits::PARALLEL)
+        .try_collect()
+        .await?;
+    Ok(found.into_iter().flatten().collect())
+}
+
+async fn all_legacy(
+    store: &Store,
+    image: ImageDigest,
+    suffix: &str,
+) -> Result<Vec<FoundSignature>, OciError> {
+    let mut found = Vec::new();
+    for manifest in store.attached(image, suffix).await? {
+        found.extend(of_legacy(store, image, &manifest, suffix).await?);
     }
     Ok(found)
 }
@@ -177,11 +198,13 @@ async fn of_legacy(
         Ok(parsed) => parsed,
         Err(error) => return Ok(vec![unreadable(place(0), image, error.to_string())]),
     };
-    let mut found = Vec::new();
-    for (position, layer) in layers(&parsed)?.iter().enumerate() {
-        found.push(of_layer(store, image, layer, place(position)).await?);
-    }
-    Ok(found)
+    let layers = layers(&parsed)?;
+    let reading = layers.iter().enumerate();
+    let reading = reading.map(|(position, layer)| of_layer(store, image, layer, place(position)));
+    stream::iter(reading)
+        .buffered(limits::PARALLEL)
+        .try_collect()
+        .await
 }
 
 async fn of_layer(

@@ -69,6 +69,12 @@ pub fn read_attestation(
 fn payload_image(payload: &[u8]) -> Result<String, LegacyProblem> {
     let payload: Payload = formats::json::parse(payload, limits::PAYLOAD_BYTES)
         .map_err(|error| LegacyProblem::Payload(error.to_string()))?;
+    // A signature over something else that happens to name an image is none of the image.
+    if payload.critical.kind != PAYLOAD_TYPE {
+        return Err(LegacyProblem::Payload(format!(
+            "its type is not {PAYLOAD_TYPE:?}"
+        )));
+    }
     Ok(payload.critical.image.digest)
 }
 
@@ -206,7 +212,7 @@ pub(crate) fn write(
         .iter()
         .find(|entry| entry.inclusion_promise.is_some());
     match promised {
-        Some(entry) => put(ENTRY, LoggedEntry::new(entry)?),
+        Some(entry) => put(ENTRY, LoggedEntry::json(entry)?),
         None => {
             return Err(OciError::NoLegacyForm(
                 "it needs an entry with a signed promise, which Rekor v1 gives (--rekor-version 1)",
@@ -365,7 +371,7 @@ struct LoggedPayload {
 }
 
 impl LoggedEntry {
-    fn new(entry: &TransparencyLogEntry) -> Result<String, OciError> {
+    fn json(entry: &TransparencyLogEntry) -> Result<String, OciError> {
         let promise = entry
             .inclusion_promise
             .as_ref()
@@ -470,6 +476,12 @@ mod tests {
         ));
         assert!(matches!(
             read_signature(&signed(&[]), b"[]", IMAGE),
+            Err(LegacyProblem::Payload(_))
+        ));
+        let other = String::from_utf8(bytes.clone()).unwrap();
+        let other = other.replace("cosign container image", "another");
+        assert!(matches!(
+            read_signature(&signed(&[]), other.as_bytes(), IMAGE),
             Err(LegacyProblem::Payload(_))
         ));
         assert!(matches!(

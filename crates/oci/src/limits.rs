@@ -57,6 +57,13 @@ pub(crate) const READ_TIMEOUT: Duration = Duration::from_secs(60);
 /// How long a credential helper may take: some ask a person.
 pub(crate) const HELPER_TIMEOUT: Duration = Duration::from_secs(120);
 
+/// When a token that an identity token was exchanged for is replaced: `oci-client` keeps one of unknown age for a minute, and
+/// cannot exchange by itself.
+pub(crate) const IDENTITY_TOKEN_REFRESH: Duration = Duration::from_secs(30);
+
+/// Signatures that are fetched at the same time: registries begin to refuse at some dozens.
+pub(crate) const PARALLEL: usize = 8;
+
 /// Attempts of one request that a busy registry refuses.
 pub(crate) const ATTEMPTS: u32 = 4;
 

@@ -1,4 +1,5 @@
 //! Layouts in folders and tars, as we write them and as somebody hostile might.
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 use futures::executor::block_on;
 use oci::{Access, Image, ImageDigest, OciError, Place, Source};

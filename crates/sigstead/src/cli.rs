@@ -56,7 +56,7 @@ pub(crate) enum Command {
         after_help = "Examples:\n  sigstead attest registry.example.com/app:v1 --predicate sbom.json --type https://spdx.dev/Document\n  sigstead attest app.tar --predicate sbom.json --type https://spdx.dev/Document --bundle app.tar.att.sigstore.json"
     )]
     Attest(AttestArgs),
-    /// Verify an image, or a bundle (--bundle), offline: 0 verified, 1 not verified, 2 unreadable input
+    /// Verify an image, or a bundle (--bundle); nothing but an image's registry is asked: 0 verified, 1 not verified, 2 unreadable input
     #[command(
         after_help = "Examples:\n  sigstead verify registry.example.com/app:v1 --certificate-identity you@example.com \\\n      --certificate-oidc-issuer http://127.0.0.1:8080/oidc\n  sigstead verify oci:./saved --key cosign.pub\n  sigstead verify --bundle app.tar.sigstore.json --certificate-identity you@example.com \\\n      --certificate-oidc-issuer http://127.0.0.1:8080/oidc app.tar\n  sigstead verify --bundle b.json --key cosign.pub --trusted-root root.json sha256:2cf24d...\n  sigstead verify --policy policy.yaml --bundle sig.json --bundle sbom.json app.tar"
     )]

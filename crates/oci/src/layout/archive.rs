@@ -1,5 +1,6 @@
 //! A layout as an uncompressed tar, read in place: nothing is unpacked, so no entry can leave its folder.
 
+use super::Opened;
 use crate::{ImageDigest, OciError, limits};
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -45,10 +46,7 @@ impl Archive {
         })
     }
 
-    pub(super) fn open_file(
-        &self,
-        name: &str,
-    ) -> Result<Option<(Box<dyn Read + Send>, u64)>, OciError> {
+    pub(super) fn open_file(&self, name: &str) -> Result<Option<Opened>, OciError> {
         let Some((offset, size)) = self.entries.get(name) else {
             return Ok(None);
         };
@@ -58,7 +56,10 @@ impl Archive {
         };
         let mut file = File::open(&self.path).map_err(io)?;
         file.seek(SeekFrom::Start(*offset)).map_err(io)?;
-        Ok(Some((Box::new(file.take(*size)), *size)))
+        Ok(Some(Opened {
+            reader: Box::new(file.take(*size)),
+            size: *size,
+        }))
     }
 
     /// Blobs by digest, with their sizes, in the order of their digests.

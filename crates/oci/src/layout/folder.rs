@@ -1,8 +1,9 @@
 //! A layout as a folder.
 
+use super::Opened;
 use crate::{ImageDigest, OciError};
 use std::fs::{self, File};
-use std::io::{ErrorKind, Read};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 /// A layout's folder.
@@ -25,10 +26,7 @@ impl Folder {
     }
 
     /// A plain file: a pipe or device in a layout would be waited for without end.
-    pub(super) fn open_file(
-        &self,
-        name: &str,
-    ) -> Result<Option<(Box<dyn Read + Send>, u64)>, OciError> {
+    pub(super) fn open_file(&self, name: &str) -> Result<Option<Opened>, OciError> {
         let path = self.0.join(name);
         let io = |source| OciError::Io {
             path: path.clone(),
@@ -40,7 +38,8 @@ impl Folder {
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(io(error)),
         };
-        Ok(Some((Box::new(File::open(&path).map_err(io)?), size)))
+        let reader = Box::new(File::open(&path).map_err(io)?);
+        Ok(Some(Opened { reader, size }))
     }
 
     /// Blobs by digest, with their sizes, in the order of their digests.

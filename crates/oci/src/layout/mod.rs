@@ -15,6 +15,7 @@ use crate::source::{LayoutReference, Selector};
 use crate::{ImageDigest, OciError, limits};
 use std::io::Read;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 /// The annotation that names an image of a layout.
 pub(crate) const REF_NAME: &str = "org.opencontainers.image.ref.name";
@@ -30,6 +31,14 @@ pub(crate) struct Layout {
     path: PathBuf,
     files: Files,
     index: Vec<Descriptor>,
+    /// What refers to which image; filled when somebody asks.
+    referring: OnceLock<Vec<(ImageDigest, Descriptor)>>,
+}
+
+/// A file of a layout, and its size.
+struct Opened {
+    reader: Box<dyn Read + Send>,
+    size: u64,
 }
 
 enum Files {
@@ -53,6 +62,7 @@ impl Layout {
             path: path.to_owned(),
             files,
             index: Vec::new(),
+            referring: OnceLock::new(),
         };
         let version: Version = layout
             .json("oci-layout", limits::LAYOUT_FILE_BYTES)?
@@ -191,25 +201,41 @@ impl Layout {
 
     /// Descriptors of all manifests that refer to an image.
     pub(crate) fn referrers(&self, subject: ImageDigest) -> Result<Vec<Descriptor>, OciError> {
+        let all = match self.referring.get() {
+            Some(all) => all,
+            // Once for all images of an index: every small file is opened for it.
+            None => {
+                let all = self.scan()?;
+                self.referring.get_or_init(|| all)
+            }
+        };
+        let found: Vec<_> = all
+            .iter()
+            .filter(|(about, _)| *about == subject)
+            .map(|(_, descriptor)| descriptor.clone())
+            .collect();
+        if found.len() > limits::REFERRERS {
+            return Err(OciError::TooMany {
+                what: format!("referrers in {}", self.path.display()),
+                limit: limits::REFERRERS,
+            });
+        }
+        Ok(found)
+    }
+
+    /// What refers to which image.
+    fn scan(&self) -> Result<Vec<(ImageDigest, Descriptor)>, OciError> {
         let mut found = Vec::new();
         for digest in self.manifests()? {
             // What is no manifest, is not whole, or refers to nothing is none of our business here.
             let Ok(Some(manifest)) = self.manifest(digest) else {
                 continue;
             };
-            if manifest.subject().ok().flatten() != Some(subject) {
-                continue;
-            }
-            found.push(
-                manifest
+            if let Ok(Some(subject)) = manifest.subject() {
+                let descriptor = manifest
                     .referrer_descriptor()
-                    .unwrap_or_else(|_| manifest.descriptor()),
-            );
-            if found.len() > limits::REFERRERS {
-                return Err(OciError::TooMany {
-                    what: format!("referrers in {}", self.path.display()),
-                    limit: limits::REFERRERS,
-                });
+                    .unwrap_or_else(|_| manifest.descriptor());
+                found.push((subject, descriptor));
             }
         }
         Ok(found)
@@ -238,11 +264,14 @@ impl Layout {
     }
 
     fn begins_like_json(&self, digest: ImageDigest) -> Result<bool, OciError> {
-        let Some((mut reader, _)) = self.open_file(&blob_path(digest))? else {
+        let Some(mut file) = self.open_file(&blob_path(digest))? else {
             return Ok(false);
         };
         let mut first = [0; 1];
-        let have = reader.read(&mut first).map_err(|error| self.io(error))?;
+        let have = file
+            .reader
+            .read(&mut first)
+            .map_err(|error| self.io(error))?;
         Ok(have == 1 && first == *b"{")
     }
 
@@ -262,10 +291,10 @@ impl Layout {
 
     /// Reads a blob of any size, piece by piece; the stream fails unless size and digest are right.
     pub(crate) fn open_blob(&self, digest: ImageDigest, size: u64) -> Result<BlobStream, OciError> {
-        let (reader, _) = self.open_file(&blob_path(digest))?.ok_or_else(|| {
+        let file = self.open_file(&blob_path(digest))?.ok_or_else(|| {
             OciError::Missing(format!("the blob {digest} of {}", self.path.display()))
         })?;
-        let stream = blob::from_reader(reader, self.path.clone());
+        let stream = blob::from_reader(file.reader, self.path.clone());
         Ok(blob::verified(stream, digest, size))
     }
 
@@ -283,16 +312,16 @@ impl Layout {
     }
 
     fn read(&self, name: &str, limit: usize) -> Result<Option<Vec<u8>>, OciError> {
-        let Some((reader, size)) = self.open_file(name)? else {
+        let Some(file) = self.open_file(name)? else {
             return Ok(None);
         };
         let limit = u64::try_from(limit).unwrap_or(u64::MAX);
         let mut bytes = Vec::new();
-        reader
+        file.reader
             .take(limit.saturating_add(1))
             .read_to_end(&mut bytes)
             .map_err(|error| self.io(error))?;
-        if size > limit || manifest::length(&bytes) > limit {
+        if file.size > limit || manifest::length(&bytes) > limit {
             return Err(OciError::TooLarge {
                 what: format!("{name} of {}", self.path.display()),
                 limit,
@@ -302,7 +331,7 @@ impl Layout {
     }
 
     /// A file of the layout and its size; `None` when there is none. Names come from us and digests, never from outside.
-    fn open_file(&self, name: &str) -> Result<Option<(Box<dyn Read + Send>, u64)>, OciError> {
+    fn open_file(&self, name: &str) -> Result<Option<Opened>, OciError> {
         match &self.files {
             Files::Folder(folder) => folder.open_file(name),
             Files::Archive(archive) => archive.open_file(name),

@@ -4,13 +4,14 @@
 //! stores for single sign-on) are exchanged here, by the OAuth 2 form of the token specification.
 
 use super::wire::{Front, Wire};
-use crate::OciError;
 use crate::access::{Access, Secret};
+use crate::{OciError, limits};
 use http_auth::parser::ChallengeParser;
 use oci_client::secrets::RegistryAuth;
 use oci_client::token_cache::{RegistryToken, RegistryTokenType};
 use oci_client::{Client, Reference, RegistryOperation};
 use reqwest::header::HeaderValue;
+use std::time::Instant;
 use tokio::sync::Mutex;
 use url::Url;
 
@@ -52,7 +53,8 @@ pub(crate) struct Authority {
     reference: Reference,
     secret: Secret,
     challenge: Option<Challenge>,
-    known: Mutex<[Option<Authorization>; 2]>,
+    /// With the time of each: see [`limits::IDENTITY_TOKEN_REFRESH`].
+    known: Mutex<[Option<(Authorization, Instant)>; 2]>,
 }
 
 /// What a registry asks for.
@@ -103,10 +105,15 @@ impl Authority {
         };
         let mut known = self.known.lock().await;
         let place = &mut known[usize::from(operation == Operation::Push)];
-        if place.is_none() {
-            *place = self.obtain(challenge, client, wire, operation).await?;
+        let is_old = |since: Instant| {
+            matches!(self.secret, Secret::Identity(_))
+                && since.elapsed() > limits::IDENTITY_TOKEN_REFRESH
+        };
+        if place.as_ref().is_none_or(|(_, since)| is_old(*since)) {
+            let fresh = self.obtain(challenge, client, wire, operation).await?;
+            *place = fresh.map(|shown| (shown, Instant::now()));
         }
-        Ok(place.clone())
+        Ok(place.as_ref().map(|(shown, _)| shown.clone()))
     }
 
     /// Forgets a header that the registry no longer accepts.

@@ -217,7 +217,7 @@ impl Registry {
 
     /// Whether the repository holds a blob.
     pub(crate) async fn has_blob(&self, digest: ImageDigest) -> Result<bool, OciError> {
-        self.authorize(Operation::Push).await?;
+        self.authorize(Operation::Pull).await?;
         self.client
             .blob_exists(&self.reference, &digest.to_string())
             .await
@@ -261,7 +261,14 @@ impl Registry {
         if !(200..300).contains(&answer.status) {
             return Err(self.wire.refused(&answer, request.what));
         }
-        Ok(answer.header(OCI_SUBJECT).is_some())
+        let stored = answer.header("docker-content-digest");
+        match stored.and_then(|text| text.parse::<ImageDigest>().ok()) {
+            Some(have) if have != manifest.digest => Err(OciError::Digest {
+                what: request.what,
+                have,
+            }),
+            _ => Ok(answer.header(OCI_SUBJECT).is_some()),
+        }
     }
 
     /// Makes referrers findable: nothing to do where the registry lists them by itself, else they are added to the

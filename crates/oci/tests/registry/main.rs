@@ -1,4 +1,5 @@
 //! Registries of several kinds, kind and hostile: what is attached is found, and what lies is refused.
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 mod fake;
 
@@ -38,6 +39,42 @@ async fn open(fake: &Fake) -> Image {
 
 async fn find(fake: &Fake) -> Result<oci::Found, OciError> {
     oci::find(&source(fake, "a:v1"), &anonymous(), false).await
+}
+
+/// A signature with an entry of Rekor v1, as a legacy layer holds it.
+fn logged(image: &Image, signature: &[u8]) -> Bundle {
+    let body = formats::entry::hashedrekord_v001("sha256", "00", signature, "PEM");
+    let entry = json!({
+        "SignedEntryTimestamp": "c2V0",
+        "Payload": {"body": formats::b64::encode(&body), "integratedTime": 5, "logIndex": 6,
+            "logID": "ab".repeat(32)},
+    });
+    let annotations = [
+        (
+            "dev.cosignproject.cosign/signature".to_owned(),
+            formats::b64::encode(signature),
+        ),
+        ("dev.sigstore.cosign/bundle".to_owned(), entry.to_string()),
+    ];
+    oci::legacy::read_signature(&annotations.into(), &image.legacy_payload(), image.digest())
+        .unwrap()
+}
+
+async fn attach_legacy(fake: &Fake, signature: &[u8]) -> Place {
+    let image = open(fake).await;
+    let bundle = logged(&image, signature);
+    image
+        .attach_legacy(&bundle, &image.legacy_payload(), None)
+        .await
+        .unwrap()
+}
+
+/// The raw signatures that were found, in their order.
+fn signatures(found: &oci::Found) -> Vec<Vec<u8>> {
+    let bundles = found.signatures.iter().map(|one| one.bundle.as_ref());
+    bundles
+        .map(|bundle| bundle.unwrap().signature().unwrap().to_vec())
+        .collect()
 }
 
 async fn copy(from: &Fake, to: &Fake) -> Result<oci::Copied, OciError> {
@@ -319,4 +356,42 @@ async fn a_blob_that_changed_on_its_way_is_not_stored() {
     assert!(copied.is_err());
     assert!(!to.content.lock().unwrap().blobs.contains_key(&layer));
     assert!(to.manifest("v1").is_none());
+}
+
+#[tokio::test]
+async fn a_legacy_layer_stays_beside_the_others_even_after_a_lost_write() {
+    let fake = Fake::start(Behavior {
+        loses_first_write: true,
+        ..Behavior::default()
+    })
+    .await;
+    fake.image("v1", b"layer");
+    for (layer, signature) in [(0, b"one"), (1, b"two")] {
+        let place = attach_legacy(&fake, signature).await;
+        assert!(
+            matches!(place, Place::LegacySignature { layer: have, .. } if have == layer),
+            "{place:?}"
+        );
+    }
+    let found = find(&fake).await.unwrap();
+    assert_eq!(signatures(&found), [b"one", b"two"]);
+}
+
+#[tokio::test]
+async fn a_copy_adds_legacy_layers_to_those_that_are_there() {
+    let (from, to) = (
+        Fake::start(Behavior::default()).await,
+        Fake::start(Behavior::default()).await,
+    );
+    for fake in [&from, &to] {
+        fake.image("v1", b"layer");
+    }
+    attach_legacy(&from, b"one").await;
+    attach_legacy(&to, b"two").await;
+    let copied = copy(&from, &to).await.unwrap();
+    assert_eq!(copied.legacy_tags, 1);
+    // Both payloads name their own registry, so the layers differ; a second copy adds nothing.
+    copy(&from, &to).await.unwrap();
+    let found = find(&to).await.unwrap();
+    assert_eq!(signatures(&found), [b"two", b"one"]);
 }
