@@ -371,9 +371,7 @@ mod tests {
         for identity in [
             format!("{{identity: alice@example.com, {ISSUER}}}"),
             format!("{{identity: {{glob: '*@example.com'}}, {ISSUER}}}"),
-            format!(
-                r"{{identity: {{regexp: '[a-z]+@example\.com'}}, issuer: {{regexp: 'https://accounts\.example\.com'}}}}"
-            ),
+            r"{identity: {regexp: '[a-z]+@example\.com'}, issuer: {regexp: 'https://accounts\.example\.com'}}".to_owned(),
             format!(
                 "{{identity: {{glob: 'https://github.com/acme/app/.github/workflows/*@refs/tags/v*'}}, {ISSUER}}}"
             ),

@@ -123,7 +123,7 @@ fn everything_that_is_wrong_is_said_at_once() {
 fn what_cannot_work_is_refused_where_it_stands() {
     let identity = "identity: a@b, issuer: i";
     for (yaml, path) in [
-        (format!("{HEAD}"), ""),
+        (HEAD.to_owned(), ""),
         (format!("{HEAD}signatures: {{}}"), "signatures"),
         (
             format!("{HEAD}attestations: [{{predicateType: p}}]"),

@@ -405,6 +405,3 @@ impl<'s> Session<'s> {
         self.judged
     }
 }
-
-#[cfg(test)]
-mod tests;

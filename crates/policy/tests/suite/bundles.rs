@@ -129,7 +129,7 @@ fn certificate_fields_must_match() {
         "https://github.com/sigstore-conformance/extremely-dangerous-public-oidc-beacon";
     for good in [
         format!("source-repository-uri: \"{repository}\""),
-        format!("sourceRepositoryUri: {{glob: \"https://github.com/sigstore-conformance/*\"}}"),
+        "sourceRepositoryUri: {glob: \"https://github.com/sigstore-conformance/*\"}".to_owned(),
         "runner-environment: github-hosted".to_owned(),
     ] {
         assert!(case.evaluate(&with(&good)).verified, "{good}");
