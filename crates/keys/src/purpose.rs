@@ -25,11 +25,13 @@ pub enum Purpose {
     DevIssuer,
     /// Cosignatures of a witness on other logs' checkpoints.
     Witness,
+    /// Verification summaries: what a verifier says about an artifact that it verified.
+    Verifier,
 }
 
 impl Purpose {
     /// Every purpose, in the order of the chains they belong to.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::RootCa,
         Self::IssuingCa,
         Self::CtLog,
@@ -40,6 +42,7 @@ impl Purpose {
         Self::Tsa,
         Self::DevIssuer,
         Self::Witness,
+        Self::Verifier,
     ];
 
     /// The name in files, logs and errors: lower case with hyphens.
@@ -55,6 +58,7 @@ impl Purpose {
             Self::Tsa => "tsa",
             Self::DevIssuer => "dev-issuer",
             Self::Witness => "witness",
+            Self::Verifier => "verifier",
         }
     }
 
@@ -76,7 +80,8 @@ impl fmt::Display for Purpose {
 /// Which key to generate.
 ///
 /// Clients narrow the choice (spec/clients.md 0.7, spec/fulcio.md 4.2): Rekor v1 and CT log P-256,
-/// Rekor v2 Ed25519 or P-256, CAs and the timestamp authority P-256 or P-384, witnesses Ed25519.
+/// Rekor v2 Ed25519 or P-256, CAs and the timestamp authority P-256 or P-384, witnesses Ed25519, verifiers P-256 (what
+/// `cosign verify-blob-attestation --key` takes everywhere).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Algorithm {
     /// ECDSA on P-256 with SHA-256.

@@ -188,6 +188,18 @@ pub(crate) enum KeyType {
 pub(crate) enum Role {
     /// Cosigns checkpoints of logs that only grow (C2SP tlog-witness)
     Witness,
+    /// Verifies bundles over HTTP, offline, and signs verification summaries
+    Verifier,
+}
+
+impl Role {
+    /// The name on the command line, and of the section in the configuration.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Witness => "witness",
+            Self::Verifier => "verifier",
+        }
+    }
 }
 
 #[derive(Args, Debug)]

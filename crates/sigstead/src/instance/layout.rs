@@ -80,6 +80,11 @@ impl Layout {
         self.root.join("trust")
     }
 
+    /// Policies of the verifier, if the operator puts some there.
+    pub(crate) fn policies(&self) -> PathBuf {
+        self.root.join("policies")
+    }
+
     pub(crate) fn database(&self) -> PathBuf {
         self.root.join("sigstead.db")
     }

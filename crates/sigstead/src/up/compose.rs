@@ -21,14 +21,16 @@ use std::sync::Arc;
 use tlog::{FileGuard, Log};
 use tokio::task::JoinHandle;
 use tower::ServiceExt;
+use trust::Following;
 
 /// One path a role, which answers 200 when the role works.
-const PROBES: [(&str, &str); 5] = [
+const PROBES: [(&str, &str); 6] = [
     ("certificate authority", "/api/v2/trustBundle"),
     ("CT log", "/ctlog/ct/v1/get-sth"),
     ("Rekor v1 log", "/api/v1/log"),
     ("Rekor v2 log", "/api/v2/checkpoint"),
     ("timestamp authority", "/api/v1/timestamp/certchain"),
+    ("verifier", "/api/v1/trusted-roots"),
 ];
 
 /// Whose tokens the CA accepts.
@@ -49,6 +51,7 @@ pub(crate) struct Services {
     ct: Log,
     rekor: Arc<RekorLogs>,
     served: Served,
+    _following: Following,
 }
 
 impl Services {
@@ -94,6 +97,8 @@ impl Services {
             .merge(rekor_router)
             .merge(timestamp_authority(instance, clock)?)
             .nest("/ctlog", ct.router());
+        let (verifier, following) = super::verifier::build(instance, clock, &registry).await?;
+        roles = roles.merge(verifier.router());
         let dev_issuer = dev.as_ref().map(DevIssuer::email_issuer);
         if let Some(issuer) = dev {
             roles = roles.merge(issuer.router());
@@ -114,6 +119,7 @@ impl Services {
             ct: log,
             rekor,
             served,
+            _following: following,
         })
     }
 

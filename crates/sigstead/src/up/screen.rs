@@ -33,6 +33,7 @@ fn json_line(instance: &Instance, dev_issuer: Option<&str>) -> String {
         "rekor_v2": instance.public.newest(Kind::RekorV2).map_or_else(|_| url.clone(), |shard| shard.url),
         "timestamp": format!("{url}/api/v1/timestamp"),
         "ctlog": format!("{url}/ctlog"),
+        "verifier": url,
         "oidc": dev_issuer,
         "data_dir": instance.layout.root(),
         "trust_dir": instance.layout.trust(),
@@ -53,6 +54,7 @@ fn human(instance: &Instance, dev_issuer: Option<&str>) -> String {
          \x20 Log            {url}  (Rekor v1, v2)\n\
          \x20 Timestamps     {url}/api/v1/timestamp\n\
          \x20 CT log         {url}/ctlog\n\
+         \x20 Verifier       {url}/ui/verifier\n\
          \x20 Data folder    {data}\n\
          \x20 Trust files    {trust}\n",
         version = env!("CARGO_PKG_VERSION"),
