@@ -13,7 +13,7 @@ struct Files {
 fn files() -> Option<Files> {
     let conformance = testkit::vectors("conformance")?;
     Some(Files {
-        folder: tempfile::tempdir().unwrap(),
+        folder: tempfile::tempdir().expect("the test's own files and program"),
         bundle: conformance.join("happy-path-v0.3/bundle.sigstore.json"),
         artifact: conformance.join("a.txt"),
         root: testkit::vectors("trust")?.join("trusted_root.json"),
@@ -23,7 +23,7 @@ fn files() -> Option<Files> {
 impl Files {
     fn write(&self, name: &str, text: &str) -> PathBuf {
         let path = self.folder.path().join(name);
-        std::fs::write(&path, text).unwrap();
+        std::fs::write(&path, text).expect("the test's own files and program");
         path
     }
 
@@ -37,7 +37,7 @@ impl Files {
             let other = self
                 .bundle
                 .parent()
-                .unwrap()
+                .expect("it has a folder")
                 .with_file_name("happy-path-intoto-in-dsse-v3");
             command
                 .arg("--bundle")
@@ -50,7 +50,7 @@ impl Files {
 fn run(arguments: impl FnOnce(&mut Command)) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_sigstead"));
     arguments(&mut command);
-    command.output().unwrap()
+    command.output().expect("the test's own files and program")
 }
 
 fn code(output: &Output) -> Option<i32> {
