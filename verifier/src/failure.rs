@@ -97,6 +97,12 @@ pub enum Failure {
         have: String,
         want: String,
     },
+    #[error("the certificate has no {field}, the policy asks for {want}")]
+    FieldAbsent { field: &'static str, want: String },
+    #[error("certificate fields of the name `{name}` do not exist")]
+    UnknownField { name: String },
+    #[error("none of the policy's {alternatives} identities fits; number {nearest} comes nearest")]
+    NoAlternative { alternatives: usize, nearest: usize },
     #[error("the policy's pattern `{pattern}` cannot be used: {reason}")]
     Pattern { pattern: String, reason: String },
 
@@ -184,6 +190,15 @@ impl Failure {
                 return format!(
                     "if `{have}` is whom you trust, ask for that {what}; else the wrong party signed"
                 );
+            }
+            Self::FieldAbsent { .. } => {
+                "the certificate's issuer does not state it: ask for another field, or sign where it is stated"
+            }
+            Self::UnknownField { .. } => {
+                "write the field's name as Fulcio's list of extensions has it, e.g. source-repository-uri"
+            }
+            Self::NoAlternative { .. } => {
+                "compare with the alternatives below; add the signer to the policy only if you trust it"
             }
             Self::MediaType { .. } => "upgrade, or ask the signer for a bundle of version 0.3",
             Self::KeyBundleForIdentity => {

@@ -58,6 +58,7 @@ mod failure;
 mod identity;
 mod limits;
 mod material;
+mod pattern;
 mod policy;
 mod report;
 mod sct;
@@ -70,8 +71,9 @@ mod trust;
 
 pub use body::BodyFailure;
 pub use failure::Failure;
-pub use policy::{Match, Policy, Signer};
-pub use report::{Outcome, Report, Step, StepName};
+pub use pattern::Pattern;
+pub use policy::{IdentityRule, Match, Policy, Signer};
+pub use report::{Outcome, Parties, Report, Step, StepName, printable, report_schema};
 pub use timestamp::TimestampFailure;
 pub use tlog::EntryFailure;
 pub use trust::{Bound, TrustList, TrustMaterial, TrustMaterialError};
@@ -146,34 +148,28 @@ pub fn verify(
     let (sct, sct_parties) = sct::check(&cx, credential, issuing_ca);
     let (signature, predicate_type) = signature::check(&cx, &material);
     let (log, log_parties) = tlog::check(&cx, &material, &entries, &times);
-    let thresholds = check_thresholds(
-        policy,
-        &Counts {
-            logs: log_parties,
-            scts: sct_parties,
-            times: times.parties.len(),
-        },
-    );
+    let parties = Parties {
+        logs: log_parties,
+        scts: sct_parties,
+        times: times.parties.len(),
+    };
+    let thresholds = check_thresholds(policy, &parties);
 
     let steps = vec![form, chain, identity, sct, signature, log, thresholds];
     Report {
         verified: steps.iter().all(|step| stands(step, policy)),
         identity: found.identity,
         issuer: found.issuer,
+        certificate: found.certificate,
+        signed_at: times.at.into_iter().collect(),
+        parties,
         steps,
         predicate_type,
     }
 }
 
-/// Distinct parties that vouched.
-struct Counts {
-    logs: usize,
-    scts: usize,
-    times: usize,
-}
-
 /// Step 7: the thresholds of the policy, by distinct party (spec c.5).
-fn check_thresholds(policy: &Policy, counts: &Counts) -> Step {
+fn check_thresholds(policy: &Policy, counts: &Parties) -> Step {
     let mut step = Step::new(StepName::Policy);
     step.note(format!(
         "transparency logs: {} of {}",

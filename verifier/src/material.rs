@@ -96,7 +96,7 @@ fn credential(
         return None;
     }
     match (&policy.signer, &material.public_key) {
-        (Signer::Identity { .. }, Some(_)) => {
+        (Signer::Identity { .. } | Signer::AnyIdentity(_), Some(_)) => {
             step.fail(Failure::KeyBundleForIdentity);
             None
         }
@@ -105,7 +105,9 @@ fn credential(
             None
         }
         (Signer::Key(pem), Some(id)) => managed_key(pem, &id.hint, step),
-        (Signer::Identity { .. }, None) => certificates(material, version, step),
+        (Signer::Identity { .. } | Signer::AnyIdentity(_), None) => {
+            certificates(material, version, step)
+        }
     }
 }
 

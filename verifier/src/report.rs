@@ -2,9 +2,20 @@
 
 use crate::failure::Failure;
 use crate::limits;
+use crate::times;
+use serde::Serializer;
+use std::collections::BTreeMap;
+use time::OffsetDateTime;
+
+/// The JSON Schema (2020-12) of a serialized [`Report`].
+pub fn report_schema() -> schemars::Schema {
+    let settings = schemars::generate::SchemaSettings::draft2020_12();
+    let generator = settings.for_serialize().into_generator();
+    generator.into_root_schema_for::<Report>()
+}
 
 /// How a step ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Outcome {
     /// Everything the step asks for holds.
@@ -16,7 +27,7 @@ pub enum Outcome {
 }
 
 /// The seven steps, in the order of evaluation.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum StepName {
     /// The bundle's form: version, members, limits, certificate or key.
@@ -62,7 +73,7 @@ impl StepName {
 }
 
 /// One step of a verification.
-#[derive(Clone, Debug, serde::Serialize)]
+#[derive(Clone, Debug, serde::Serialize, schemars::JsonSchema)]
 pub struct Step {
     /// Which step.
     pub name: StepName,
@@ -127,8 +138,19 @@ impl Step {
     }
 }
 
+/// Distinct parties that vouched: what the thresholds of a policy count.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, schemars::JsonSchema)]
+pub struct Parties {
+    /// Transparency logs that hold the entry.
+    pub logs: usize,
+    /// Certificate-transparency logs whose SCT the certificate carries.
+    pub scts: usize,
+    /// Sources of trusted time.
+    pub times: usize,
+}
+
 /// The outcome of a verification: fails closed and explains itself.
-#[derive(Clone, Debug, serde::Serialize)]
+#[derive(Clone, Debug, serde::Serialize, schemars::JsonSchema)]
 pub struct Report {
     /// True only when no step failed and no step that the policy makes mandatory was skipped.
     pub verified: bool,
@@ -136,6 +158,15 @@ pub struct Report {
     pub identity: Option<String>,
     /// The OIDC issuer in the certificate, as found; trust it only when `verified`.
     pub issuer: Option<String>,
+    /// Further fields of the certificate by name, as found; trust them only when `verified`.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub certificate: BTreeMap<&'static str, String>,
+    /// The moments at which the signature provably existed, ascending; trust them only when `verified`.
+    #[serde(serialize_with = "show_all")]
+    #[schemars(with = "Vec<String>")]
+    pub signed_at: Vec<OffsetDateTime>,
+    /// How many independent parties vouched; trust them only when `verified`.
+    pub parties: Parties,
     /// All seven steps, in order.
     pub steps: Vec<Step>,
     /// The in-toto predicate type, when the bundle holds an attestation.
@@ -219,6 +250,10 @@ fn draw_step(text: &mut String, step: &Step, last: bool, paint: &Paint) {
     }
 }
 
+fn show_all<S: Serializer>(times: &[OffsetDateTime], to: S) -> Result<S::Ok, S::Error> {
+    to.collect_seq(times.iter().map(|at| times::show(*at)))
+}
+
 /// Quotes outside text in a report line: bounded.
 pub(crate) fn quoted(text: &str) -> String {
     if text.chars().count() <= limits::QUOTED_CHARS {
@@ -231,7 +266,7 @@ pub(crate) fn quoted(text: &str) -> String {
 }
 
 /// Replaces what could steer a terminal: control characters and bidirectional overrides.
-fn printable(text: &str) -> String {
+pub fn printable(text: &str) -> String {
     let steers =
         |c: char| c.is_control() || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
     text.chars()
@@ -294,6 +329,9 @@ mod tests {
             verified: false,
             identity: Some("a@example.com".into()),
             issuer: None,
+            certificate: BTreeMap::new(),
+            signed_at: vec![OffsetDateTime::UNIX_EPOCH],
+            parties: Parties::default(),
             steps: vec![identity, sct, policy],
             predicate_type: None,
         }
@@ -331,6 +369,8 @@ mod tests {
         assert!(json["steps"][2]["cause"].is_string());
         assert!(json["steps"][2].get("failures").is_none());
         assert!(json.get("predicate_type").is_none());
+        assert_eq!(json["signed_at"][0], "1970-01-01T00:00:00Z");
+        assert_eq!(json["parties"]["logs"], 0);
     }
 
     #[test]

@@ -31,11 +31,13 @@ pub enum Purpose {
     TufTargets,
     /// Snapshot and timestamp of the TUF repository, signed on a timer.
     TufOnline,
+    /// Verification summaries: what a verifier says about an artifact that it verified.
+    Verifier,
 }
 
 impl Purpose {
     /// Every purpose, in the order of the chains they belong to.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::RootCa,
         Self::IssuingCa,
         Self::CtLog,
@@ -49,6 +51,7 @@ impl Purpose {
         Self::TufRoot,
         Self::TufTargets,
         Self::TufOnline,
+        Self::Verifier,
     ];
 
     /// The name in files, logs and errors: lower case with hyphens.
@@ -67,6 +70,7 @@ impl Purpose {
             Self::TufRoot => "tuf-root",
             Self::TufTargets => "tuf-targets",
             Self::TufOnline => "tuf-online",
+            Self::Verifier => "verifier",
         }
     }
 
@@ -88,7 +92,8 @@ impl fmt::Display for Purpose {
 /// Which key to generate.
 ///
 /// Clients narrow the choice (spec/clients.md 0.7, spec/fulcio.md 4.2): Rekor v1 and CT log P-256,
-/// Rekor v2 Ed25519 or P-256, CAs and the timestamp authority P-256 or P-384, witnesses Ed25519.
+/// Rekor v2 Ed25519 or P-256, CAs and the timestamp authority P-256 or P-384, witnesses Ed25519, verifiers P-256 (what
+/// `cosign verify-blob-attestation --key` takes everywhere).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Algorithm {
     /// ECDSA on P-256 with SHA-256.

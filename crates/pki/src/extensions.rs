@@ -225,12 +225,31 @@ impl FulcioExtensions {
             .filter(|(_, value)| !value.is_empty())
     }
 
+    /// Lists the names under which [`FulcioExtensions::named`] gives values, in the order of their OIDs.
+    pub fn names() -> impl Iterator<Item = &'static str> {
+        ROWS.iter().filter_map(name_of)
+    }
+
+    /// Lists the non-empty ones by name: Fulcio's kebab-case configuration name, and `subject`. The issuer is not
+    /// among them: it is half of every identity.
+    pub fn named(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        ROWS.iter()
+            .filter_map(|row| Some((name_of(row)?, (row.get)(self).as_str())))
+            .filter(|(_, value)| !value.is_empty())
+    }
+
     pub(crate) fn to_x509(&self) -> der::Result<Vec<Extension>> {
         ROWS.iter()
             .filter(|row| !(row.get)(self).is_empty())
             .map(|row| extension(row, (row.get)(self)))
             .collect()
     }
+}
+
+fn name_of(row: &Row) -> Option<&'static str> {
+    const SUBJECT: u8 = 24;
+    row.config_name
+        .or((row.arc == SUBJECT).then_some("subject"))
 }
 
 fn oid_of(arc: u8) -> ObjectIdentifier {
@@ -412,6 +431,19 @@ mod tests {
             all.source_repository_visibility_at_signing,
             "source-repository-visibility-at-signing"
         );
+    }
+
+    #[test]
+    fn values_are_listed_by_name_without_the_issuer() {
+        let extensions = FulcioExtensions {
+            issuer: "i".into(),
+            build_trigger: "push".into(),
+            subject: "s".into(),
+            ..Default::default()
+        };
+        let named: Vec<_> = extensions.named().collect();
+        assert_eq!(named, [("build-trigger", "push"), ("subject", "s")]);
+        assert_eq!(FulcioExtensions::names().count(), 21);
     }
 
     #[test]

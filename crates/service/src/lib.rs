@@ -3,6 +3,7 @@
 //! A service crate exports a router; the program merges routers and hands them to [`listen::serve`].
 
 pub mod budget;
+pub mod deadline;
 pub mod error;
 pub mod health;
 pub mod listen;

@@ -1,13 +1,13 @@
 //! The listener: binds an address, serves a router, finishes what is in hand.
 
 use crate::budget::{self, Budget};
+use crate::deadline;
 use crate::path;
 use crate::shutdown::Shutdown;
 use axum::Router;
 use axum::body::Body;
 use axum::middleware::from_fn_with_state;
 use axum::response::Response;
-use http::StatusCode;
 use hyper::body::Incoming;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
@@ -24,7 +24,6 @@ use tower::Layer;
 use tower::util::MapRequestLayer;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::request_id::{MakeRequestUuid, PropagateRequestIdLayer, SetRequestIdLayer};
-use tower_http::timeout::TimeoutLayer;
 use tower_http::trace::{DefaultMakeSpan, DefaultOnResponse, TraceLayer};
 use tracing::Level;
 
@@ -36,7 +35,8 @@ const MAX_STREAMS: u32 = 128;
 /// From the first byte of a connection, or the end of an answer, to the end of the next request's head. It is the
 /// idle time of a kept connection as well; Fulcio's is 30 seconds.
 const HEADER_TIME: Duration = Duration::from_secs(30);
-/// From the end of a request's head to its answer, the body's arrival included; Fulcio's is 60 seconds.
+/// From the end of a request's head to its answer, the body's arrival included; Fulcio's is 60 seconds. An upload that makes
+/// progress gets more, see [`deadline::Deadline`].
 const REQUEST_TIME: Duration = Duration::from_secs(60);
 /// What open requests get to finish after a signal; service managers kill after 30 to 90 seconds.
 const FINISH_TIME: Duration = Duration::from_secs(20);
@@ -132,10 +132,7 @@ fn layered(
 > {
     let router = router
         .layer(from_fn_with_state(Budget::default(), budget::reserve))
-        .layer(TimeoutLayer::with_status_code(
-            StatusCode::REQUEST_TIMEOUT,
-            REQUEST_TIME,
-        ))
+        .layer(from_fn_with_state(REQUEST_TIME, deadline::enforce))
         .layer(CatchPanicLayer::new())
         .layer(
             TraceLayer::new_for_http()

@@ -1,6 +1,12 @@
 //! The command line.
 
+mod copy;
+mod image;
+pub(crate) mod policy;
 pub(crate) mod tuf;
+
+pub(crate) use copy::CopyArgs;
+pub(crate) use image::{ImageSigningArgs, ImageVerifyArgs, RegistryArgs};
 
 use crate::database::Database;
 use crate::instance::Layout;
@@ -41,21 +47,26 @@ pub(crate) enum Command {
         after_help = "Examples:\n  sigstead token --email you@example.com\n  sigstead token --claims github-claims.json"
     )]
     Token(TokenArgs),
-    /// Sign a file: certificate, signature, timestamp, log entry, all in one bundle
+    /// Sign an image, or a file (--bundle): certificate, signature, timestamp, log entry, all in one bundle
     #[command(
-        after_help = "Example:\n  sigstead sign app.tar --bundle app.tar.sigstore.json --identity-token \"$(sigstead token --email you@example.com)\""
+        after_help = "Examples:\n  sigstead sign registry.example.com/app:v1\n  sigstead sign app.tar --bundle app.tar.sigstore.json --identity-token \"$(sigstead token --email you@example.com)\""
     )]
     Sign(SignArgs),
-    /// Sign a statement about a file (in-toto attestation)
+    /// Sign a statement about an image, or about a file (--bundle) (in-toto attestation)
     #[command(
-        after_help = "Example:\n  sigstead attest app.tar --predicate sbom.json --type https://spdx.dev/Document --bundle app.tar.att.sigstore.json"
+        after_help = "Examples:\n  sigstead attest registry.example.com/app:v1 --predicate sbom.json --type https://spdx.dev/Document\n  sigstead attest app.tar --predicate sbom.json --type https://spdx.dev/Document --bundle app.tar.att.sigstore.json"
     )]
     Attest(AttestArgs),
-    /// Verify a bundle, offline: 0 verified, 1 not verified, 2 unreadable input
+    /// Verify an image, or a bundle (--bundle); nothing but an image's registry is asked: 0 verified, 1 not verified, 2 unreadable input
     #[command(
-        after_help = "Examples:\n  sigstead verify --bundle app.tar.sigstore.json --certificate-identity you@example.com \\\n      --certificate-oidc-issuer http://127.0.0.1:8080/oidc app.tar\n  sigstead verify --bundle b.json --key cosign.pub --trusted-root root.json sha256:2cf24d..."
+        after_help = "Examples:\n  sigstead verify registry.example.com/app:v1 --certificate-identity you@example.com \\\n      --certificate-oidc-issuer http://127.0.0.1:8080/oidc\n  sigstead verify oci:./saved --key cosign.pub\n  sigstead verify --bundle app.tar.sigstore.json --certificate-identity you@example.com \\\n      --certificate-oidc-issuer http://127.0.0.1:8080/oidc app.tar\n  sigstead verify --bundle b.json --key cosign.pub --trusted-root root.json sha256:2cf24d...\n  sigstead verify --policy policy.yaml --bundle sig.json --bundle sbom.json app.tar"
     )]
     Verify(VerifyArgs),
+    /// Copy an image with all its signatures and attestations, between registries and OCI layouts
+    #[command(
+        after_help = "Examples:\n  sigstead copy registry.example.com/app:v1 oci-archive:app.tar\n  sigstead copy oci-archive:app.tar registry.internal/app:v1\n  sigstead copy registry.example.com/app:v1 oci:./saved"
+    )]
+    Copy(CopyArgs),
     /// Check the logs of a stopped instance against themselves: 0 clean, 1 findings, 2 unreadable
     #[command(
         after_help = "Examples:\n  sigstead fsck --data-dir ./sigstead-data\n  sigstead fsck --log rekor-v1 --json"
@@ -70,6 +81,9 @@ pub(crate) enum Command {
     /// The TUF repository, from which clients get the trust files by themselves
     #[command(subcommand)]
     Tuf(tuf::TufCommand),
+    /// Policies: files that say who must have signed and attested
+    #[command(subcommand)]
+    Policy(policy::PolicyCommand),
 }
 
 /// Where an instance keeps its state.
@@ -178,6 +192,18 @@ pub(crate) enum KeyType {
 pub(crate) enum Role {
     /// Cosigns checkpoints of logs that only grow (C2SP tlog-witness)
     Witness,
+    /// Verifies bundles over HTTP, offline, and signs verification summaries
+    Verifier,
+}
+
+impl Role {
+    /// The name on the command line, and of the section in the configuration.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Witness => "witness",
+            Self::Verifier => "verifier",
+        }
+    }
 }
 
 #[derive(Args, Debug)]
@@ -224,9 +250,9 @@ pub(crate) struct TokenIdentity {
 pub(crate) struct SigningArgs {
     #[command(flatten)]
     pub(crate) data: DataArgs,
-    /// Where to write the bundle
+    /// Sign a file, and write the bundle here; without it, sign an image and attach the bundle
     #[arg(long, value_name = "OUT")]
-    pub(crate) bundle: PathBuf,
+    pub(crate) bundle: Option<PathBuf>,
     /// OIDC identity token, or a file that holds one
     #[arg(
         long,
@@ -248,38 +274,54 @@ pub(crate) struct SigningArgs {
 
 #[derive(Args, Debug)]
 pub(crate) struct SignArgs {
-    /// File to sign
-    #[arg(value_name = "FILE")]
-    pub(crate) file: PathBuf,
+    /// Image to sign, or file with --bundle
+    #[arg(value_name = "IMAGE|FILE")]
+    pub(crate) target: String,
     #[command(flatten)]
     pub(crate) signing: SigningArgs,
+    #[command(flatten)]
+    pub(crate) image: ImageSigningArgs,
 }
 
 #[derive(Args, Debug)]
 pub(crate) struct AttestArgs {
-    /// File that the statement is about
-    #[arg(value_name = "FILE")]
-    pub(crate) file: PathBuf,
+    /// Image that the statement is about; with --bundle, file, or its digest as sha256:HEX
+    #[arg(value_name = "IMAGE|FILE|sha256:HEX")]
+    pub(crate) target: String,
     /// JSON file with the predicate
-    #[arg(long, value_name = "P")]
-    pub(crate) predicate: PathBuf,
+    #[arg(long, value_name = "P", required_unless_present = "statement")]
+    pub(crate) predicate: Option<PathBuf>,
     /// Predicate type
-    #[arg(long = "type", value_name = "URI")]
-    pub(crate) predicate_type: String,
+    #[arg(
+        long = "type",
+        value_name = "URI",
+        required_unless_present = "statement"
+    )]
+    pub(crate) predicate_type: Option<String>,
+    /// JSON file with a whole in-toto statement, signed as it is; a subject of it must be FILE
+    #[arg(long, value_name = "S", requires = "bundle", conflicts_with_all = ["predicate", "predicate_type"])]
+    pub(crate) statement: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) signing: SigningArgs,
+    #[command(flatten)]
+    pub(crate) image: ImageSigningArgs,
 }
 
 #[derive(Args, Debug)]
 pub(crate) struct VerifyArgs {
-    /// File that was signed, or its digest as sha256:HEX
-    #[arg(value_name = "FILE|sha256:HEX")]
+    /// Image (REGISTRY/NAME:TAG, oci:FOLDER, oci-archive:FILE); with --bundle, file that was signed, or its digest as sha256:HEX
+    #[arg(value_name = "IMAGE|FILE|sha256:HEX")]
     pub(crate) artifact: String,
     #[command(flatten)]
     pub(crate) data: DataArgs,
-    /// Bundle to verify
+    /// Bundle to verify; with --policy several. Without any, the signatures of an image
     #[arg(long, value_name = "B")]
-    pub(crate) bundle: PathBuf,
+    pub(crate) bundle: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(crate) policy: policy::VerifyPolicyArgs,
+    /// Witnesses that must have cosigned the log's checkpoint (C2SP tlog-policy)
+    #[arg(long, value_name = "F", conflicts_with = "policy")]
+    pub(crate) witness_policy: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) identity: IdentityArgs,
     #[command(flatten)]
@@ -293,6 +335,8 @@ pub(crate) struct VerifyArgs {
     /// Print the report as JSON
     #[arg(long)]
     pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) image: ImageVerifyArgs,
 }
 
 #[derive(Args, Debug)]

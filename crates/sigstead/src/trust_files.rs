@@ -23,6 +23,8 @@ pub(crate) const SIGNING_CONFIG_V2_FILE: &str = "signing_config_rekor_v2.json";
 pub(crate) const CLIENT_TRUST_FILE: &str = "client_trust_config.json";
 /// The same for the Rekor v2 log.
 pub(crate) const CLIENT_TRUST_V2_FILE: &str = "client_trust_config_rekor_v2.json";
+/// The public key of the verifier's summaries.
+pub(crate) const VERIFIER_KEY_FILE: &str = "verifier.pub";
 
 /// Writes every trust file into `folder` and returns their paths.
 ///

@@ -2,6 +2,7 @@
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
 mod bench;
+mod conformance;
 mod crash;
 mod e2e;
 mod faults;
@@ -33,6 +34,9 @@ enum Task {
     Crash(crash::Options),
     /// The database server fails in every way under load; the program waits and goes on by itself
     Faults,
+    /// The command-line protocol of the public conformance suite, for deploy/conformance/client
+    #[command(subcommand)]
+    ConformanceClient(conformance::Task),
     /// Measurements
     #[command(subcommand)]
     Bench(Bench),
@@ -54,6 +58,7 @@ fn main() -> ExitCode {
         Task::Tidy => tidy::run(),
         Task::E2e(options) => e2e::run(&options),
         Task::Faults => faults::run(),
+        Task::ConformanceClient(task) => conformance::run(&task),
         Task::Crash(options) => crash::run(&options),
         Task::Bench(Bench::FirstSignature) => bench::first_signature::run(),
         Task::Bench(Bench::Verify(options)) => bench::verify::run(&options),

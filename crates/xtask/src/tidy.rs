@@ -6,12 +6,13 @@ use cargo_metadata::{DependencyKind, Metadata, MetadataCommand};
 use std::collections::BTreeSet;
 
 /// Below the pure line: bytes, time and keys come in as arguments.
-const PURE: [&str; 5] = [
+const PURE: [&str; 6] = [
     "sigstead-merkle",
     "sigstead-note",
     "sigstead-pki",
     "sigstead-formats",
     "sigstead-verifier",
+    "sigstead-policy",
 ];
 /// What brings a runtime, a network, a database or an environment.
 const EFFECTS: [&str; 10] = [

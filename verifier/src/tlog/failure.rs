@@ -86,6 +86,28 @@ pub enum EntryFailure {
     /// The log's signature line does not verify.
     #[error("the log's signature on the checkpoint does not verify")]
     CheckpointSignature,
+    /// The policy's witnesses did not cosign, or too few of them.
+    #[error("the checkpoint is not cosigned as the policy asks: {have} of {known} witnesses did")]
+    Cosignatures {
+        /// Witnesses of the policy whose cosignature holds.
+        have: usize,
+        /// Witnesses of the policy.
+        known: usize,
+    },
+    /// A line of a witness's key does not hold.
+    #[error("a cosignature on the checkpoint does not hold: {0}")]
+    Cosignature(NoteError),
+    /// The policy lists logs, and this is none of them.
+    #[error("the policy of witnesses does not list the log of origin `{origin}`")]
+    UnlistedLog {
+        /// First line of the checkpoint.
+        origin: String,
+    },
+    /// Witnesses are asked for, and the entry has no checkpoint that they could have seen.
+    #[error(
+        "the policy asks for witnesses, and the entry has no checkpoint that they could have cosigned"
+    )]
+    NotWitnessed,
     /// The work budget is spent.
     #[error("not checked: the bundle asks for too many signature checks")]
     Budget,
@@ -101,7 +123,9 @@ impl EntryFailure {
             Self::Future { .. } => "set this machine's clock, or ask the log's operator about theirs".into(),
             Self::Origin { want, .. } => format!("the log's hostname setting and `baseUrl` in the trusted root must agree ({want})"),
             Self::NoSignature { .. } => "check that the trusted root has this log's current key, log ID and `baseUrl`".into(),
-            Self::NoProof | Self::NoEvidence => "fetch the entry again from the log and store its inclusion proof and checkpoint in the bundle".into(),
+            Self::Cosignatures { .. } => "ask the log's operator to have its checkpoints witnessed and sign again, or ask for fewer witnesses".into(),
+            Self::UnlistedLog { .. } => "add the log's verifier key to the policy of witnesses, or remove its `log` lines".into(),
+            Self::NotWitnessed | Self::NoProof | Self::NoEvidence => "fetch the entry again from the log and store its inclusion proof and checkpoint in the bundle".into(),
             _ => "fetch the entry again from the log; if it still fails, the bundle was altered or the log misbehaved: tell its operator".into(),
         }
     }

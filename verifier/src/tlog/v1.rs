@@ -63,6 +63,10 @@ pub(crate) fn check(
         }
     };
     let included = check_proof(cx, entry.entry, log)?;
+    // Witnesses see checkpoints only: a promise cannot stand in.
+    if included.is_none() && cx.policy.witnesses.is_some() {
+        return Err(EntryFailure::NotWitnessed);
+    }
     match (promised, included) {
         (None, None) => Err(EntryFailure::NoEvidence),
         (promised, included) => Ok(promised
@@ -110,16 +114,13 @@ fn check_proof(
     let Some(envelope) = checkpoint_of(proof) else {
         return Ok(None);
     };
-    let head = checkpoint::open_v1(cx, envelope, log)?;
+    let opened = checkpoint::open_v1(cx, envelope, log)?;
+    let head = &opened.head;
     if head.size != parts.size {
         return Err(EntryFailure::OtherTree { what: "tree size" });
     }
     if head.root != parts.root {
         return Err(EntryFailure::OtherTree { what: "root hash" });
     }
-    Ok(Some(format!(
-        "included in the tree of {} entries, checkpoint of {}",
-        head.size,
-        crate::report::quoted(&head.origin)
-    )))
+    Ok(Some(opened.evidence()))
 }

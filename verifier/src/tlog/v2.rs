@@ -20,7 +20,8 @@ pub(crate) fn check(
         .ok_or(EntryFailure::NoProof)?;
     let envelope = checkpoint_of(proof).ok_or(EntryFailure::NoProof)?;
     let parts = ProofParts::parse(proof)?;
-    let head = checkpoint::open_v2(cx, envelope, log)?;
+    let opened = checkpoint::open_v2(cx, envelope, log)?;
+    let head = &opened.head;
     // The checkpoint and the top-level index decide. Differs: clients may ignore the proof's own copies (spec h.3);
     // Rekor v2 always fills them, so a copy that disagrees was altered.
     let index = u64::try_from(entry.log_index)
@@ -42,9 +43,5 @@ pub(crate) fn check(
         &head.root,
     )?;
     check_key_in_use(cx, log, times)?;
-    Ok(format!(
-        "included in the tree of {} entries, checkpoint of {}",
-        head.size,
-        crate::report::quoted(&head.origin)
-    ))
+    Ok(opened.evidence())
 }

@@ -7,4 +7,6 @@ mod hostile;
 mod mutants;
 mod mutation;
 mod policy;
+mod schema;
 mod trust;
+mod witnesses;

@@ -146,8 +146,12 @@ pub(crate) fn trust_file(
     )
 }
 
-/// Loads the trusted root that was named, or the data folder's.
+/// Loads the trusted root that was named, or the data folder's. `sigstore` names the public instance's embedded one,
+/// unless there is a file of that name.
 pub(crate) fn load_trusted_root(named: Option<&PathBuf>, data_dir: &Path) -> Result<TrustedRoot> {
+    if named.is_some_and(|path| path == Path::new(trust::SIGSTORE) && !path.exists()) {
+        return TrustedRoot::parse(trust::PUBLIC_GOOD).context("the embedded trusted root");
+    }
     let path = trust_file(named, data_dir, TRUSTED_ROOT_FILE, "--trusted-root")?;
     TrustedRoot::parse(&read_limited(&path, MAX_JSON)?)
         .with_context(|| format!("{} is not a trusted root", path.display()))
@@ -162,6 +166,15 @@ mod tests {
         assert!(Subject::read(&format!("sha256:{}", "ab".repeat(32))).is_ok());
         assert!(Subject::read("sha256:abcd").is_err());
         assert!(Subject::read("sha256:zz").is_err());
+    }
+
+    #[test]
+    fn the_public_instance_is_known_by_name() {
+        let named = PathBuf::from("sigstore");
+        let root = load_trusted_root(Some(&named), Path::new("nowhere")).unwrap();
+        assert_eq!(root.tlogs[0].base_url, "https://rekor.sigstore.dev");
+        let other = PathBuf::from("staging");
+        assert!(load_trusted_root(Some(&other), Path::new("nowhere")).is_err());
     }
 
     #[test]

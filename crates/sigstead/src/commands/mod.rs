@@ -1,7 +1,10 @@
 //! The commands that end by themselves.
 
+pub(crate) mod copy;
 pub(crate) mod fsck;
+pub(crate) mod image;
 pub(crate) mod input;
+pub(crate) mod policy;
 pub(crate) mod rotate;
 pub(crate) mod sign;
 pub(crate) mod token;

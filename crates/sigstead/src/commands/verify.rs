@@ -1,4 +1,4 @@
-//! `sigstead verify`: offline, with a report of every step.
+//! `sigstead verify`: offline, with a report of every step. A bundle here, images in [`super::image`].
 
 use super::input::{MAX_JSON, Subject, load_trusted_root, read_limited};
 use crate::cli::VerifyArgs;
@@ -10,21 +10,39 @@ use std::io::IsTerminal;
 use verifier::{Match, Policy, Report, Signer, TrustMaterial};
 
 pub(crate) fn run(args: VerifyArgs) -> Result<Outcome, Failure> {
+    if args.bundle.is_empty() {
+        return super::image::verify::verify(&args);
+    }
+    if let Some(file) = &args.policy.policy {
+        let evaluation = super::policy::verify(&args, file).map_err(Failure::Usage)?;
+        super::policy::print(&evaluation, args.json).map_err(Failure::Failed)?;
+        return Ok(outcome(evaluation.verified));
+    }
     let report = report(&args).map_err(Failure::Usage)?;
     print(&report, args.json).map_err(Failure::Failed)?;
-    Ok(if report.verified {
+    Ok(outcome(report.verified))
+}
+
+/// The exit code of a verdict.
+pub(crate) fn outcome(verified: bool) -> Outcome {
+    if verified {
         Outcome::Success
     } else {
         Outcome::NotVerified
-    })
+    }
 }
 
 fn report(args: &VerifyArgs) -> Result<Report> {
-    let policy = Policy::new(signer(args)?);
+    let policy = policy(args)?;
     let root = load_trusted_root(args.trusted_root.as_ref(), &args.data.data_dir)?;
     let trust = TrustMaterial::new(&root).context("trusted root")?;
-    let bundle = Bundle::parse(&read_limited(&args.bundle, MAX_JSON)?)
-        .with_context(|| format!("{} is not a bundle", args.bundle.display()))?;
+    let [path] = args.bundle.as_slice() else {
+        bail!(
+            "several bundles are judged together by a policy: add --policy, or give one --bundle"
+        );
+    };
+    let bundle = Bundle::parse(&read_limited(path, MAX_JSON)?)
+        .with_context(|| format!("{} is not a bundle", path.display()))?;
     let subject = Subject::read(&args.artifact)?;
     Ok(verifier::verify(
         &bundle,
@@ -33,6 +51,17 @@ fn report(args: &VerifyArgs) -> Result<Report> {
         &policy,
         Clock::system().now(),
     ))
+}
+
+/// What the arguments ask for.
+pub(crate) fn policy(args: &VerifyArgs) -> Result<Policy> {
+    let mut policy = Policy::new(signer(args)?);
+    if let Some(path) = &args.witness_policy {
+        let text = read_limited(path, MAX_JSON)?;
+        let witnesses = note::policy::Policy::parse(&text);
+        policy.witnesses = Some(witnesses.with_context(|| path.display().to_string())?);
+    }
+    Ok(policy)
 }
 
 fn signer(args: &VerifyArgs) -> Result<Signer> {

@@ -90,6 +90,11 @@ impl Layout {
         self.trust().join("tuf_root.json")
     }
 
+    /// Policies of the verifier, if the operator puts some there.
+    pub(crate) fn policies(&self) -> PathBuf {
+        self.root.join("policies")
+    }
+
     pub(crate) fn database(&self) -> PathBuf {
         self.root.join("sigstead.db")
     }

@@ -177,6 +177,14 @@ impl Instance {
         Ok(signer)
     }
 
+    /// The key of the verifier's summaries. A new one begins a new name for them and forks nothing, so an instance of an
+    /// earlier release gets one.
+    pub(crate) fn verifier(&self) -> Result<Signer> {
+        let folder = KeyFolder::open(self.layout.keys())?;
+        let (signer, _) = folder.load_or_create(Purpose::Verifier, Algorithm::EcdsaP256)?;
+        Ok(signer)
+    }
+
     /// Opens a complete instance under the URL that it was served at last, for a command that takes its server's place.
     pub(crate) fn open_stopped(layout: Layout) -> Result<Self> {
         let description = describe(&layout)?;

@@ -3,6 +3,7 @@
 mod config;
 mod service;
 mod table;
+mod verifier;
 mod witness;
 
 use crate::cli::{InitArgs, Role, ServeArgs};
@@ -11,7 +12,7 @@ use ::service::shutdown::Shutdown;
 use ::service::{health, listen, shutdown, telemetry};
 use anyhow::{Context, Result, anyhow};
 use clock::Clock;
-use config::{Config, WitnessConfig};
+use config::Config;
 use prometheus::Registry;
 use service::Service;
 use std::io::Write;
@@ -40,6 +41,24 @@ witness.toml (paths start at its folder; GET /healthz, /readyz on each role's ad
   [[witness.logs]]
   vkey = "example.com/foo+530d903a+AekyeRrm56hApGFkyQR4ZCbV54Id2LKaANYcrnKv3U2k"
   origin = "example.com/foo - 1"         # only when it is not the key's name
+
+  # The same for a verifier; all but listen is optional:
+  [verifier]
+  listen = "127.0.0.1:8083"              # /api/v1/verify, page at /ui/verifier
+  policies = "policies"                  # folder of policy documents
+  registries = ["registry.example.com"]  # what /api/v1/verify/image may ask; none by default
+  key = "verifier.pem"                   # made by init; signs verification summaries (SLSA VSA)
+  id = "https://verifier.example.com"    # their verifier.id
+
+  [[verifier.roots]]
+  name = "default"                       # asked by when a request names none; "sigstore" is embedded
+  file = "trusted_root.json"             # read again when it changes
+  [[verifier.roots]]
+  name = "staging"
+  tuf = "https://tuf.example.com"
+  root = "root.json"                     # the root.json to begin with
+  folder = "tuf-staging"                 # what was fetched; the last good root answers when a refresh fails
+  refresh = "1d"                         # without it no socket is opened, ever
 "#;
 
 /// `sigstead init`: makes a role's state and prints what others need to know of it.
@@ -48,9 +67,17 @@ pub(crate) fn init(args: InitArgs) -> Result<Outcome, Failure> {
     let config = Config::load(&args.config).map_err(Failure::Usage)?;
     match args.role {
         Role::Witness => {
-            let settings = witness_section(config, &args.config).map_err(Failure::Usage)?;
+            let settings = section(config.witness, args.role, &args.config)?;
             let vkey = runtime()?.block_on(witness::init(&settings))?;
-            tell_key(&vkey.to_string(), &args.config)?;
+            let who = "This is the witness's verifier key: give it, with the witness's URL, to the operators of the logs.";
+            tell_key(&format!("{vkey}\n"), who, args.role, &args.config)?;
+        }
+        Role::Verifier => {
+            let settings = section(config.verifier, args.role, &args.config)?;
+            let pem = verifier::init(&settings)?;
+            let who =
+                "This is the key of the verifier's summaries: give it to those who rely on them.";
+            tell_key(&pem, who, args.role, &args.config)?;
         }
     }
     Ok(Outcome::Success)
@@ -58,7 +85,10 @@ pub(crate) fn init(args: InitArgs) -> Result<Outcome, Failure> {
 
 /// `sigstead serve`: runs roles until a signal.
 pub(crate) fn run(args: ServeArgs) -> Result<Outcome, Failure> {
-    telemetry::init(telemetry::Form::Text, "warn,sigstead=info,witness=info");
+    telemetry::init(
+        telemetry::Form::Text,
+        "warn,sigstead=info,witness=info,verifier_api=info,trust=info",
+    );
     let config = Config::load(&args.config).map_err(Failure::Usage)?;
     check_roles(&args.roles).map_err(Failure::Usage)?;
     runtime()?.block_on(serve(args, config))?;
@@ -72,8 +102,14 @@ async fn serve(args: ServeArgs, mut config: Config) -> Result<()> {
     for role in &args.roles {
         services.push(match role {
             Role::Witness => {
-                let section = config.witness.take().ok_or_else(|| missing(&args.config))?;
+                let section = config.witness.take();
+                let section = section.ok_or_else(|| missing(*role, &args.config))?;
                 witness::build(section, &args.config, &clock, &registry).await?
+            }
+            Role::Verifier => {
+                let section = config.verifier.take();
+                let section = section.ok_or_else(|| missing(*role, &args.config))?;
+                verifier::build(section, &args.config, &clock, &registry).await?
             }
         });
     }
@@ -136,25 +172,26 @@ fn check_roles(roles: &[Role]) -> Result<()> {
     }
 }
 
-fn witness_section(config: Config, file: &Path) -> Result<WitnessConfig> {
-    config.witness.ok_or_else(|| missing(file))
+fn section<T>(section: Option<T>, role: Role, file: &Path) -> Result<T, Failure> {
+    section.ok_or_else(|| Failure::Usage(missing(role, file)))
 }
 
-fn missing(file: &Path) -> anyhow::Error {
+fn missing(role: Role, file: &Path) -> anyhow::Error {
     anyhow!(
-        "{} has no section [witness]: see `sigstead serve --help`",
-        file.display()
+        "{} has no section [{}]: see `sigstead serve --help`",
+        file.display(),
+        role.name()
     )
 }
 
 /// The key alone on standard output, so that a script can take it; what to do with it beside it.
 #[allow(clippy::print_stderr)]
-fn tell_key(vkey: &str, config: &Path) -> Result<()> {
-    say(&format!("{vkey}\n"))?;
+fn tell_key(key: &str, who: &str, role: Role, config: &Path) -> Result<()> {
+    say(key)?;
     eprintln!(
-        "This is the witness's verifier key: give it, with the witness's URL, to the operators of the logs.\n\
-         Next: sigstead serve --config {} witness",
-        config.display()
+        "{who}\nNext: sigstead serve --config {} {}",
+        config.display(),
+        role.name()
     );
     Ok(())
 }

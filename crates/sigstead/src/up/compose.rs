@@ -23,14 +23,16 @@ use tlog::{FileGuard, Log};
 use tokio::task::JoinHandle;
 use tower::ServiceExt;
 use tuf::Repository;
+use trust::Following;
 
 /// One path a role, which answers 200 when the role works.
-const PROBES: [(&str, &str); 5] = [
+const PROBES: [(&str, &str); 6] = [
     ("certificate authority", "/api/v2/trustBundle"),
     ("CT log", "/ctlog/ct/v1/get-sth"),
     ("Rekor v1 log", "/api/v1/log"),
     ("Rekor v2 log", "/api/v2/checkpoint"),
     ("timestamp authority", "/api/v1/timestamp/certchain"),
+    ("verifier", "/api/v1/trusted-roots"),
 ];
 
 /// Whose tokens the CA accepts.
@@ -53,6 +55,7 @@ pub(crate) struct Services {
     served: Served,
     tuf: Repository,
     tuf_metrics: tuf::Metrics,
+    _following: Following,
 }
 
 impl Services {
@@ -100,6 +103,8 @@ impl Services {
             .merge(timestamp_authority(instance, clock)?)
             .nest("/ctlog", ct.router())
             .nest("/tuf", tuf::router(tuf.store()));
+        let (verifier, following) = super::verifier::build(instance, clock, &registry).await?;
+        roles = roles.merge(verifier.router());
         let dev_issuer = dev.as_ref().map(DevIssuer::email_issuer);
         if let Some(issuer) = dev {
             roles = roles.merge(issuer.router());
@@ -123,6 +128,7 @@ impl Services {
             served,
             tuf,
             tuf_metrics,
+            _following: following,
         })
     }
 

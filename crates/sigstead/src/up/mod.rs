@@ -2,6 +2,7 @@
 
 mod compose;
 mod screen;
+mod verifier;
 
 use crate::cli::{KeyType, UpArgs};
 use crate::exit::{Failure, Outcome};

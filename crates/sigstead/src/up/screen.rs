@@ -35,6 +35,7 @@ fn json_line(instance: &Instance, dev_issuer: Option<&str>) -> String {
         "ctlog": format!("{url}/ctlog"),
         "tuf": format!("{url}/tuf"),
         "tuf_root": instance.layout.tuf_root(),
+        "verifier": url,
         "oidc": dev_issuer,
         "data_dir": instance.layout.root(),
         "trust_dir": instance.layout.trust(),
@@ -56,6 +57,7 @@ fn human(instance: &Instance, dev_issuer: Option<&str>) -> String {
          \x20 Timestamps     {url}/api/v1/timestamp\n\
          \x20 CT log         {url}/ctlog\n\
          \x20 TUF            {url}/tuf\n\
+         \x20 Verifier       {url}/ui/verifier\n\
          \x20 Data folder    {data}\n\
          \x20 Trust files    {trust}\n",
         version = env!("CARGO_PKG_VERSION"),

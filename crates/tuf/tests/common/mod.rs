@@ -11,18 +11,18 @@ use tuf::{Content, Done, Folder, KeyFiles, Options, Repository, Store, TufError}
 use url::Url;
 
 #[allow(dead_code, reason = "each test file uses its part")]
-pub const DAY: i64 = 24 * 3600;
-pub const START: OffsetDateTime = datetime!(2026-03-01 12:00:00.25 UTC);
+pub(crate) const DAY: i64 = 24 * 3600;
+pub(crate) const START: OffsetDateTime = datetime!(2026-03-01 12:00:00.25 UTC);
 
-pub struct Site {
-    pub folder: tempfile::TempDir,
-    pub repository: Repository,
-    pub clock: Clock,
-    pub hand: Hand,
+pub(crate) struct Site {
+    pub(crate) folder: tempfile::TempDir,
+    pub(crate) repository: Repository,
+    pub(crate) clock: Clock,
+    pub(crate) hand: Hand,
 }
 
 /// `a.txt`, `b.txt` and so on.
-pub fn contents(texts: &[&str]) -> Vec<Content> {
+pub(crate) fn contents(texts: &[&str]) -> Vec<Content> {
     let names = ["a.txt", "b.txt", "c.txt"];
     let named = names.iter().zip(texts);
     named
@@ -32,7 +32,7 @@ pub fn contents(texts: &[&str]) -> Vec<Content> {
 
 #[allow(dead_code, reason = "each test file uses its part")]
 impl Site {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let (clock, hand) = Clock::manual(START);
         let repository = repository(folder.path(), &clock, |_| {});
@@ -45,47 +45,47 @@ impl Site {
     }
 
     /// Another process.
-    pub fn restart(&mut self) {
+    pub(crate) fn restart(&mut self) {
         self.repository = self.repository_with(|_| {});
     }
 
-    pub fn repository_with(&self, more: impl FnOnce(&mut KeyFiles)) -> Repository {
+    pub(crate) fn repository_with(&self, more: impl FnOnce(&mut KeyFiles)) -> Repository {
         repository(self.folder.path(), &self.clock, more)
     }
 
     /// The same keys and clock over another store.
-    pub fn over(&self, store: Arc<dyn Store>) -> Repository {
+    pub(crate) fn over(&self, store: Arc<dyn Store>) -> Repository {
         let keys = KeyFiles::new(self.keys());
         Repository::new(store, keys, self.bootstrap(), self.clock.clone())
     }
 
-    pub async fn publish(&self, texts: &[&str]) -> Result<Done, TufError> {
+    pub(crate) async fn publish(&self, texts: &[&str]) -> Result<Done, TufError> {
         let contents = contents(texts);
         self.repository.publish(&contents, Options::default()).await
     }
 
-    pub fn now(&self) -> OffsetDateTime {
+    pub(crate) fn now(&self) -> OffsetDateTime {
         self.clock.now()
     }
 
-    pub fn tree(&self) -> PathBuf {
+    pub(crate) fn tree(&self) -> PathBuf {
         self.folder.path().join("tuf")
     }
 
-    pub fn keys(&self) -> PathBuf {
+    pub(crate) fn keys(&self) -> PathBuf {
         self.folder.path().join("keys")
     }
 
-    pub fn bootstrap(&self) -> PathBuf {
+    pub(crate) fn bootstrap(&self) -> PathBuf {
         self.folder.path().join("tuf_root.json")
     }
 
-    pub fn json(&self, name: &str) -> serde_json::Value {
+    pub(crate) fn json(&self, name: &str) -> serde_json::Value {
         serde_json::from_slice(&fs::read(self.tree().join(name)).unwrap()).unwrap()
     }
 
     /// Every file of the tree with its content.
-    pub fn files(&self) -> Vec<(PathBuf, Vec<u8>)> {
+    pub(crate) fn files(&self) -> Vec<(PathBuf, Vec<u8>)> {
         let mut files = Vec::new();
         for folder in [self.tree(), self.tree().join("targets")] {
             for entry in fs::read_dir(folder).unwrap() {
@@ -99,12 +99,12 @@ impl Site {
         files
     }
 
-    pub fn key_files(&self) -> usize {
+    pub(crate) fn key_files(&self) -> usize {
         count_files(&self.keys())
     }
 
     /// A client that is given the newest root now and remembers what it sees.
-    pub fn client(&self) -> Client {
+    pub(crate) fn client(&self) -> Client {
         Client {
             root: fs::read(self.bootstrap()).unwrap(),
             memory: tempfile::tempdir().unwrap(),
@@ -130,33 +130,33 @@ fn repository(folder: &Path, clock: &Clock, more: impl FnOnce(&mut KeyFiles)) ->
 }
 
 /// tough's client with a data store of its own, which refuses every step back.
-pub struct Client {
+pub(crate) struct Client {
     root: Vec<u8>,
     memory: tempfile::TempDir,
 }
 
 /// What a client saw.
 #[allow(dead_code, reason = "each test file uses its part")]
-pub struct Seen {
-    pub contents: Vec<(String, String)>,
-    pub earliest_end: OffsetDateTime,
+pub(crate) struct Seen {
+    pub(crate) contents: Vec<(String, String)>,
+    pub(crate) earliest_end: OffsetDateTime,
 }
 
 #[allow(dead_code, reason = "each test file uses its part")]
 impl Client {
     /// A client that was given this root.
-    pub fn given(root: &[u8]) -> Self {
+    pub(crate) fn given(root: &[u8]) -> Self {
         Self {
             root: root.to_owned(),
             memory: tempfile::tempdir().unwrap(),
         }
     }
 
-    pub async fn load(&self, site: &Site) -> Seen {
+    pub(crate) async fn load(&self, site: &Site) -> Seen {
         self.load_from(&site.tree()).await
     }
 
-    pub async fn load_from(&self, tree: &Path) -> Seen {
+    pub(crate) async fn load_from(&self, tree: &Path) -> Seen {
         let url = |path: PathBuf| Url::from_directory_path(path).unwrap();
         // The library asks the machine's clock, not ours: ends of life are compared by the caller.
         let repository =

@@ -1,8 +1,10 @@
-//! cosign signs, attests and verifies images in a real registry: the bundle layout and the legacy `.sig` tag.
+//! Images in real registries: cosign signs, attests and verifies, in the bundle layout and under the legacy `.sig` tag;
+//! then we do, and each verifies the other's.
 
 use super::clients::{EMAIL, PREDICATE_TYPE};
 use super::instance::Instance;
 use super::registry::Registry;
+use super::{our_images, private};
 use crate::shell::{both, capture};
 use crate::tools::Tools;
 use anyhow::{Result, bail};
@@ -28,14 +30,17 @@ pub(crate) fn run(tools: &Tools, instance: &Instance, folder: &Path) -> Result<(
         images.attest(&image, rekor)?;
         images.verify_attestation(&image)?;
     }
-    images.legacy(&registry)
+    images.legacy(&registry)?;
+    our_images::run(&images, &registry, tools.strace.as_deref())?;
+    private::run(&images, program, &registry)
 }
 
-struct Images<'a> {
-    cosign: PathBuf,
-    instance: &'a Instance,
-    token: String,
-    folder: PathBuf,
+/// Who signs and verifies, and with what.
+pub(super) struct Images<'a> {
+    pub(super) cosign: PathBuf,
+    pub(super) instance: &'a Instance,
+    pub(super) token: String,
+    pub(super) folder: PathBuf,
 }
 
 impl Images<'_> {
@@ -91,10 +96,36 @@ impl Images<'_> {
     /// The layout of cosign 2: a tag `sha256-….sig`, the signed entry timestamp in an annotation.
     fn legacy(&self, registry: &Registry) -> Result<()> {
         let image = registry.push_image("legacy")?;
+        let mut command = self.legacy_signing("sign");
+        expect(command.arg(&image), 0, "cosign sign, legacy layout")?;
+        if !registry
+            .tags("legacy")?
+            .iter()
+            .any(|tag| tag.ends_with(".sig"))
+        {
+            bail!("cosign sign, legacy layout: there is no .sig tag");
+        }
+        for identity in [EMAIL, "mallory@example.com"] {
+            let mut command = self.legacy_checking("verify", identity);
+            command.arg(&image);
+            if identity == EMAIL {
+                expect(&mut command, 0, "cosign verify, legacy layout")?;
+            } else {
+                refused(
+                    &mut command,
+                    "cosign verify, legacy layout, with a wrong identity",
+                )?;
+            }
+        }
+        Ok(())
+    }
+
+    /// cosign as version 2 signs.
+    pub(super) fn legacy_signing(&self, verb: &str) -> Command {
         let url = &self.instance.url;
         let mut command = Command::new(&self.cosign);
         command.args([
-            "sign",
+            verb,
             "--yes",
             "--new-bundle-format=false",
             "--use-signing-config=false",
@@ -110,51 +141,37 @@ impl Images<'_> {
             &self.instance.oidc,
         ]);
         self.legacy_roots(&mut command);
-        expect(command.arg(&image), 0, "cosign sign, legacy layout")?;
-        if !registry
-            .tags("legacy")?
-            .iter()
-            .any(|tag| tag.ends_with(".sig"))
-        {
-            bail!("cosign sign, legacy layout: there is no .sig tag");
-        }
-        for identity in [EMAIL, "mallory@example.com"] {
-            let mut command = Command::new(&self.cosign);
-            command.args([
-                "verify",
-                "--new-bundle-format=false",
-                "--certificate-identity",
-                identity,
-            ]);
-            command.args([
-                "--certificate-oidc-issuer",
-                &self.instance.oidc,
-                "--rekor-url",
-                url,
-            ]);
-            self.legacy_roots(&mut command);
-            command.arg(&image);
-            if identity == EMAIL {
-                expect(&mut command, 0, "cosign verify, legacy layout")?;
-            } else {
-                refused(
-                    &mut command,
-                    "cosign verify, legacy layout, with a wrong identity",
-                )?;
-            }
-        }
-        Ok(())
+        command
+    }
+
+    /// cosign as version 2 verifies.
+    pub(super) fn legacy_checking(&self, verb: &str, identity: &str) -> Command {
+        let mut command = Command::new(&self.cosign);
+        command.args([
+            verb,
+            "--new-bundle-format=false",
+            "--certificate-identity",
+            identity,
+        ]);
+        command.args([
+            "--certificate-oidc-issuer",
+            &self.instance.oidc,
+            "--rekor-url",
+            &self.instance.url,
+        ]);
+        self.legacy_roots(&mut command);
+        command
     }
 
     /// What the legacy path reads instead of a trusted root.
-    fn legacy_roots(&self, command: &mut Command) {
+    pub(super) fn legacy_roots(&self, command: &mut Command) {
         let public = self.instance.data.join("public");
         command.env("SIGSTORE_ROOT_FILE", public.join("ca-chain.pem"));
         command.env("SIGSTORE_REKOR_PUBLIC_KEY", public.join("rekor-v1.pem"));
         command.env("SIGSTORE_CT_LOG_PUBLIC_KEY_FILE", public.join("ct-log.pem"));
     }
 
-    fn signing(&self, verb: &str, rekor: u32) -> Command {
+    pub(super) fn signing(&self, verb: &str, rekor: u32) -> Command {
         let config = if rekor == 2 {
             "signing_config_rekor_v2.json"
         } else {
@@ -176,7 +193,7 @@ impl Images<'_> {
         command
     }
 
-    fn checking(&self, verb: &str, identity: &str) -> Command {
+    pub(super) fn checking(&self, verb: &str, identity: &str) -> Command {
         let mut command = Command::new(&self.cosign);
         command.args([
             verb,
@@ -192,7 +209,7 @@ impl Images<'_> {
     }
 }
 
-fn expect(command: &mut Command, code: i32, what: &str) -> Result<()> {
+pub(super) fn expect(command: &mut Command, code: i32, what: &str) -> Result<()> {
     let output = capture(command)?;
     if output.status.code() != Some(code) {
         bail!("{what}: {}\n{command:?}\n{}", output.status, both(&output));
@@ -201,7 +218,7 @@ fn expect(command: &mut Command, code: i32, what: &str) -> Result<()> {
     Ok(())
 }
 
-fn refused(command: &mut Command, what: &str) -> Result<()> {
+pub(super) fn refused(command: &mut Command, what: &str) -> Result<()> {
     let output = capture(command)?;
     if output.status.success() {
         bail!("{what}: accepted\n{command:?}\n{}", both(&output));

@@ -39,7 +39,7 @@ pub(super) fn plan(plan: &Plan, public: &PublicHalf, as_json: bool) -> Result<()
         // Writing into a String cannot fail.
         let _ = writeln!(
             text,
-            "{}: {old} is frozen for ever; {name} takes its place at {url}, with a key of its own.\n  {moves}.",
+            "{}: {old} would be frozen for ever; {name} would take its place at {url}, with a key of its own.\n  {moves}.",
             record.log.name()
         );
     }

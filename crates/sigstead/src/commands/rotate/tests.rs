@@ -261,6 +261,7 @@ async fn a_served_folder_is_left_to_its_server() {
         logs.clone(),
         served,
         None,
+        taken.tuf,
         seen,
     ));
     let planned = plan(&args).unwrap();

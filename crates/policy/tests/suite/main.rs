@@ -1,0 +1,5 @@
+//! Policies from outside: guide, schema, real bundles, the command line's texts.
+#![allow(clippy::unwrap_used)]
+
+mod bundles;
+mod published;
