@@ -20,7 +20,7 @@ pub(crate) struct Authority {
 pub enum AuthorityError {
     /// The chain ends before the certificate would.
     #[error(
-        "the CA certificate expires at {not_after}, before a certificate issued now would; start a new instance, which has a new CA, in another data folder and give its trusted root to clients beside this one's"
+        "the CA certificate expires at {not_after}, before a certificate issued now would; make the next one: sigstead rotate ca, or with --root when the root ends too"
     )]
     Expiring {
         /// The earliest end in the chain.

@@ -1,6 +1,7 @@
 //! Issuing: token in, certificate out. No HTTP here; REST and gRPC share it.
 
 use crate::authority::{Authority, AuthorityError};
+use crate::current::Switch;
 use crate::limits::{CERTIFICATE_LIFETIME, ISSUANCES_AT_ONCE, LARGE_BODIES_AT_ONCE};
 use crate::metrics::Metrics;
 use crate::proof::{self, KeyRequest};
@@ -17,8 +18,7 @@ use tokio::sync::Semaphore;
 #[derive(Clone)]
 pub(crate) struct Ca {
     pub(crate) verifier: Verifier,
-    pub(crate) authority: Arc<Authority>,
-    pub(crate) ct: ct::CtLog,
+    pub(crate) current: Switch,
     pub(crate) clock: Clock,
     pub(crate) metrics: Metrics,
     /// Places for bodies in hand that are larger than clients send.
@@ -73,15 +73,13 @@ pub(crate) enum IssueError {
 impl Ca {
     pub(crate) fn new(
         verifier: Verifier,
-        authority: Authority,
-        ct: ct::CtLog,
+        current: Switch,
         clock: Clock,
         metrics: Metrics,
     ) -> Self {
         Self {
             verifier,
-            authority: Arc::new(authority),
-            ct,
+            current,
             clock,
             metrics,
             large_bodies: Arc::new(Semaphore::new(LARGE_BODIES_AT_ONCE)),
@@ -95,7 +93,7 @@ impl Ca {
     /// client goes away; that is what a log of intentions is for.
     pub(crate) async fn issue(&self, request: &Request) -> Result<Issued, IssueError> {
         // One authority for the whole issuance: SCT and certificate must name the same issuer key.
-        let authority = self.authority.clone();
+        let authority = self.current.now().authority.clone();
 
         // 1. The token is checked and gives a principal; the key is proven to be the client's.
         let principal = self.verifier.principal(&request.token).await?;
@@ -124,10 +122,7 @@ impl Ca {
             .await?;
 
         // 4. It is committed in the CT log, which answers with an SCT (invariant 4).
-        let sct = self
-            .ct
-            .add_pre_chain(&precertificate, authority.chain())
-            .await?;
+        let sct = self.current.log(&precertificate, authority.chain()).await?;
 
         // 5. The certificate is signed, and must be the precertificate's (invariant 7).
         let leaf = authority

@@ -6,12 +6,14 @@
 
 mod api;
 mod authority;
+mod current;
 mod issue;
 pub mod limits;
 mod metrics;
 mod proof;
 
 pub use authority::AuthorityError;
+pub use current::{Switch, TrustedChain};
 
 use authority::Authority;
 use issue::Ca;
@@ -69,6 +71,14 @@ pub enum BuildError {
 
 /// Builds the routes of the certificate authority.
 pub fn build(config: Config, deps: Deps) -> Result<axum::Router, BuildError> {
+    build_switchable(config, deps).map(|(router, _)| router)
+}
+
+/// The same, with what exchanges CA and CT log while it serves.
+pub fn build_switchable(
+    config: Config,
+    deps: Deps,
+) -> Result<(axum::Router, Switch), BuildError> {
     let transport = Transport {
         allow_http: config.allow_http_issuers,
     };
@@ -76,9 +86,9 @@ pub fn build(config: Config, deps: Deps) -> Result<axum::Router, BuildError> {
     let verifier = Verifier::new(issuers, transport, deps.clock.clone());
     let authority = Authority::new(deps.signer, deps.chain, deps.clock.now())?;
     let metrics = Metrics::register(&deps.registry)?;
-    Ok(api::router(Ca::new(
-        verifier, authority, deps.ct, deps.clock, metrics,
-    )))
+    let switch = Switch::new(authority, deps.ct, deps.clock.clone());
+    let ca = Ca::new(verifier, switch.clone(), deps.clock, metrics);
+    Ok((api::router(ca), switch))
 }
 
 /// Reads a body of `POST /api/v2/signingCert`, and nothing more of the request; for fuzzing.

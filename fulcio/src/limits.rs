@@ -1,5 +1,6 @@
 //! Every bound of the certificate authority, each with its reason (invariant 9).
 
+use std::time::Duration as Wait;
 use time::Duration;
 
 /// Validity of a certificate; Sigstore's verifiers expect it to end before a stolen key is of use.
@@ -14,3 +15,6 @@ pub const LARGE_BODIES_AT_ONCE: usize = 16;
 /// Issuances under way at once. Each waits for one commit of the CT log, so this is also a bound on
 /// memory; what is above gets 429, which clients retry with back-off.
 pub const ISSUANCES_AT_ONCE: usize = 1024;
+/// How long an issuance waits for the CT log after the one that another process froze: that process and this one look at
+/// their clocks four times a second, and clocks differ a little. Clients wait longer.
+pub const SUCCESSOR_WAIT: Wait = Wait::from_secs(3);

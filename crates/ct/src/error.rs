@@ -20,6 +20,9 @@ pub enum CtError {
         /// The limit.
         max: usize,
     },
+    /// The log takes entries no more: the one after it does.
+    #[error("the CT log is frozen: submit to the log that came after it")]
+    Frozen,
     /// The entry is not stored as far as known; a retry is safe.
     #[error("the CT log is not available: {0}")]
     Unavailable(String),
@@ -56,7 +59,8 @@ impl From<AppendError> for CtError {
         match error {
             AppendError::PoolFull => Self::Busy,
             AppendError::TooLarge { have, max } => Self::TooLarge { have, max },
-            AppendError::Closed | AppendError::Frozen | AppendError::Unavailable(_) => {
+            AppendError::Frozen => Self::Frozen,
+            AppendError::Closed | AppendError::Unavailable(_) => {
                 Self::Unavailable(error.to_string())
             }
         }

@@ -30,9 +30,9 @@ pub(crate) struct Signer {
 }
 
 impl Signer {
-    pub(crate) fn new(host: &str, signer: keys::Signer) -> Self {
+    pub(crate) fn new(origin: &str, signer: keys::Signer) -> Self {
         Self {
-            origin: origin(host),
+            origin: origin.to_owned(),
             signer,
         }
     }

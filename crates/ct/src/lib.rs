@@ -18,14 +18,14 @@ use head::Sth;
 use pki::cert::Certificate;
 use pki::key::HashAlgorithm;
 use pki::sct::{CtEntry, Sct};
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 use tlog::Submission;
 
 /// How the log is named.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// Host for the checkpoint origin: `<host>/ctlog`.
-    pub host: String,
+    /// First line of its checkpoints: [`CtLog::origin`], for a later log of the host [`CtLog::origin_of`].
+    pub origin: String,
 }
 
 /// What the log is made of.
@@ -51,27 +51,33 @@ struct Inner {
     log: tlog::Log,
     signer: keys::Signer,
     clock: clock::Clock,
-    roots: Vec<Certificate>,
+    roots: RwLock<Arc<[Certificate]>>,
 }
 
 impl CtLog {
     /// Puts a log together. The root of each chain is accepted, once.
     pub fn new(config: Config, deps: Deps) -> Self {
-        let mut roots: Vec<Certificate> = Vec::new();
-        for root in deps.chains.into_iter().filter_map(|mut chain| chain.pop()) {
-            if roots.iter().all(|known| known.der() != root.der()) {
-                roots.push(root);
-            }
-        }
-        let origin = head::origin(&config.host);
-        Self {
+        let this = Self {
             inner: Arc::new(Inner {
-                origin,
+                origin: config.origin,
                 log: deps.log,
                 signer: deps.signer,
                 clock: deps.clock,
-                roots,
+                roots: RwLock::new(Arc::new([])),
             }),
+        };
+        this.accept(&deps.chains);
+        this
+    }
+
+    /// Accepts the roots of these chains as well, while the log serves: a CA that comes after the first one.
+    pub fn accept(&self, chains: &[Vec<Certificate>]) {
+        let roots = &self.inner.roots;
+        let mut known = roots.write().unwrap_or_else(PoisonError::into_inner);
+        for root in chains.iter().filter_map(|chain| chain.last()) {
+            if known.iter().all(|known| known.der() != root.der()) {
+                *known = known.iter().chain([root]).cloned().collect();
+            }
         }
     }
 
@@ -80,9 +86,23 @@ impl CtLog {
         head::origin(host)
     }
 
+    /// The same for the host's log of this number, 1 and up. What follows the host is also the path that clients find it
+    /// under: `ctlog`, `ctlog-2` and so on.
+    pub fn origin_of(host: &str, number: u32) -> String {
+        match number {
+            0 | 1 => Self::origin(host),
+            number => format!("{}-{number}", Self::origin(host)),
+        }
+    }
+
     /// The engine's head signer for a CT log: a static-ct checkpoint, whose signature is that of the RFC 6962 tree head.
     pub fn head_signer(host: &str, signer: keys::Signer) -> Arc<dyn tlog::HeadSigner> {
-        Arc::new(head::Signer::new(host, signer))
+        Self::head_signer_of(&Self::origin(host), signer)
+    }
+
+    /// The same for a log of this origin.
+    pub fn head_signer_of(origin: &str, signer: keys::Signer) -> Arc<dyn tlog::HeadSigner> {
+        Arc::new(head::Signer::new(origin, signer))
     }
 
     /// Commits a precertificate issued by `chain[0]` and returns its SCT, only after the commit. A second submission of
@@ -165,6 +185,12 @@ impl CtLog {
             sig,
             signature,
         })
+    }
+
+    /// The accepted roots.
+    fn roots(&self) -> Arc<[Certificate]> {
+        let roots = self.inner.roots.read();
+        roots.unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// The newest signed tree head.

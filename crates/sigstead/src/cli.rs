@@ -3,6 +3,7 @@
 mod copy;
 mod image;
 pub(crate) mod policy;
+pub(crate) mod rotate;
 pub(crate) mod tuf;
 
 pub(crate) use copy::CopyArgs;
@@ -72,9 +73,11 @@ pub(crate) enum Command {
         after_help = "Examples:\n  sigstead fsck --data-dir ./sigstead-data\n  sigstead fsck --log rekor-v1 --json"
     )]
     Fsck(FsckArgs),
-    /// Go on in a new shard: freeze a log, start the next with its own key
-    #[command(subcommand)]
-    Rotate(RotateCommand),
+    /// Replace a key without a gap: CA, CT log, timestamp authority, Rekor logs; or show how all keys stand (--status)
+    #[command(
+        after_help = "Examples:\n  sigstead rotate --status\n  sigstead rotate ca --dry-run\n  sigstead rotate log --yes"
+    )]
+    Rotate(rotate::RotateArgs),
     /// Trust files for clients
     #[command(subcommand)]
     Trust(TrustCommand),
@@ -379,46 +382,6 @@ pub(crate) struct FsckArgs {
     /// Do it
     #[arg(long, requires = "accept_rollback")]
     pub(crate) yes: bool,
-}
-
-#[derive(Debug, Subcommand)]
-pub(crate) enum RotateCommand {
-    /// Freeze the current shard of a Rekor log and start the next one, while it is served or stopped
-    #[command(
-        after_help = "Examples:\n  sigstead rotate log --dry-run\n  sigstead rotate log --log rekor-v2 --url https://log2.example.com --yes"
-    )]
-    Log(RotateLogArgs),
-}
-
-#[derive(Args, Debug)]
-pub(crate) struct RotateLogArgs {
-    #[command(flatten)]
-    pub(crate) data: DataArgs,
-    #[command(flatten)]
-    pub(crate) database: DatabaseArgs,
-    /// Which log
-    #[arg(long, value_name = "LOG", default_value = "all")]
-    pub(crate) log: RotatedLog,
-    /// URL of the next Rekor v2 shard, with a host of its own [default: below the instance's URL, /shards/N]
-    #[arg(long, value_name = "URL")]
-    pub(crate) url: Option<String>,
-    /// Do it; frozen is for ever
-    #[arg(long, conflicts_with = "dry_run")]
-    pub(crate) yes: bool,
-    /// Say what would be done
-    #[arg(long)]
-    pub(crate) dry_run: bool,
-    /// Print plan or outcome as JSON
-    #[arg(long)]
-    pub(crate) json: bool,
-}
-
-/// Logs that can be rotated.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum RotatedLog {
-    RekorV1,
-    RekorV2,
-    All,
 }
 
 #[derive(Debug, Subcommand)]

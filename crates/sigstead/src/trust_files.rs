@@ -1,6 +1,6 @@
 //! The files that make stock clients use this instance.
 
-use crate::instance::{Kind, PublicHalf, Shard, write_atomically};
+use crate::instance::{Generation, Kind, PublicHalf, Role, Shard, write_atomically};
 use anyhow::Result;
 use formats::bundle::{CertificateChain, LogId, RawBytes};
 use formats::trust::{
@@ -10,7 +10,7 @@ use formats::trust::{
 };
 use pki::cert::Certificate;
 use std::path::{Path, PathBuf};
-use time::Duration;
+use time::{Duration, OffsetDateTime};
 use time::format_description::well_known::Rfc3339;
 
 /// File names, as scripts know them.
@@ -55,20 +55,36 @@ pub(crate) fn write(
 
 /// The trusted root, in the v0.1 form that all clients read.
 pub(crate) fn trusted_root(public: &PublicHalf) -> Result<TrustedRoot> {
-    let start = public.created_text()?;
     let tlogs = public.shards()?;
     let tlogs = tlogs.iter().map(shard).collect::<Result<_>>()?;
+    let stamps = timestamp_url(public);
     Ok(TrustedRoot {
         media_type: TRUSTED_ROOT.to_owned(),
         tlogs,
-        certificate_authorities: vec![authority(&public.url, &public.ca_chain, &start)],
-        ctlogs: vec![log(
-            &format!("{}/ctlog", public.url),
-            &public.ct_log,
-            public.ct_log.key_id(),
-            since(&start),
-        )],
-        timestamp_authorities: vec![authority(&timestamp_url(public), &public.tsa_chain, &start)],
+        certificate_authorities: each(public, Role::Ca, |ca| authority(&public.url, ca))?,
+        ctlogs: each(public, Role::Ct, |ct| {
+            let (url, key) = (format!("{}{}", public.url, ct.path()), ct.key()?);
+            Ok(log(&url, key, key.key_id(), lifetime(ct)?))
+        })?,
+        timestamp_authorities: each(public, Role::Tsa, |tsa| authority(&stamps, tsa))?,
+    })
+}
+
+/// An entry for each generation, oldest first; none is ever taken away.
+fn each<T>(
+    public: &PublicHalf,
+    role: Role,
+    entry: impl FnMut(&Generation) -> Result<T>,
+) -> Result<Vec<T>> {
+    public.generations(role)?.iter().map(entry).collect()
+}
+
+/// From the day that its key was published until a while after the next one took over.
+fn lifetime(generation: &Generation) -> Result<TimeRange> {
+    let end = generation.end().map(|end| end.format(&Rfc3339));
+    Ok(TimeRange {
+        start: Some(generation.start.format(&Rfc3339)?),
+        end: end.transpose()?,
     })
 }
 
@@ -129,9 +145,15 @@ pub(crate) fn timestamp_url(public: &PublicHalf) -> String {
 /// some clients stamp while they log.
 const AFTER_FREEZE: Duration = Duration::minutes(10);
 
+/// End of validity of a shard's key; `None` while it takes entries.
+pub(crate) fn shard_end(shard: &Shard) -> Option<OffsetDateTime> {
+    let end = shard.frozen.map(|frozen| frozen + AFTER_FREEZE);
+    end.map(|end| shard.compromised.map_or(end, |taken| taken.min(end)))
+}
+
 /// A shard; the end stands there once it is frozen, and old signatures stay verifiable.
 fn shard(shard: &Shard) -> Result<LogInstance> {
-    let end = shard.frozen.map(|frozen| frozen + AFTER_FREEZE);
+    let end = shard_end(shard);
     let valid_for = TimeRange {
         start: Some(shard.start.format(&Rfc3339)?),
         end: end.map(|end| end.format(&Rfc3339)).transpose()?,
@@ -166,9 +188,10 @@ fn log(url: &str, key: &pki::key::PublicKey, id: [u8; 32], valid_for: TimeRange)
     }
 }
 
-fn authority(uri: &str, chain: &[Certificate], start: &str) -> CertificateAuthority {
+fn authority(uri: &str, generation: &Generation) -> Result<CertificateAuthority> {
+    let chain = generation.chain();
     let top = chain.last();
-    CertificateAuthority {
+    Ok(CertificateAuthority {
         subject: Subject {
             organization: top
                 .and_then(Certificate::subject_organization)
@@ -186,7 +209,7 @@ fn authority(uri: &str, chain: &[Certificate], start: &str) -> CertificateAuthor
                 })
                 .collect(),
         },
-        valid_for: since(start),
+        valid_for: lifetime(generation)?,
         operator: String::new(),
-    }
+    })
 }

@@ -1,7 +1,7 @@
 //! The instance's TUF repository: where it is kept, and what it holds.
 
 use crate::database::Database;
-use crate::instance::{Kind, Layout, PublicHalf, Shard};
+use crate::instance::{Generation, Kind, Layout, PublicHalf, Role, Shard};
 use crate::trust_files::{signing_config, timestamp_url, trusted_root};
 use anyhow::Result;
 use clock::Clock;
@@ -62,29 +62,28 @@ pub(crate) fn contents(public: &PublicHalf, oidc: Option<&str>) -> Result<Vec<Co
         Content::new("signing_config_rekor_v2.v0.2.json", v2.to_json()),
         Content::new("signing_config.json", old_signing_config(public, oidc)?),
     ];
-    contents.extend(certificates(public));
-    let ctlog = format!("{}/ctlog", public.url);
-    contents.push(Content::new("ctfe.pub", public.ct_log.to_pem()).legacy("CTFE", true, &ctlog));
+    contents.extend(certificates(public)?);
+    for log in public.generations(Role::Ct)? {
+        let url = format!("{}{}", public.url, log.path());
+        let name = numbered("ctfe", log.number, "pub");
+        let is_active = log.replaced.is_none();
+        contents.push(Content::new(name, log.key()?.to_pem()).legacy("CTFE", is_active, &url));
+    }
     let shards = public.shards_of(Kind::RekorV1)?;
     contents.extend(shards.iter().map(rekor_key));
     Ok(contents)
 }
 
 /// The CA's and the timestamp authority's, each by itself.
-fn certificates(public: &PublicHalf) -> Vec<Content> {
-    let url = public.url.as_str();
-    let stamps = timestamp_url(public);
-    let fulcio = |name: &str, pem: String| Content::new(name, pem).legacy("Fulcio", true, url);
-    let tsa = |name: String, pem: String| Content::new(name, pem).legacy("TSA", true, &stamps);
+fn certificates(public: &PublicHalf) -> Result<Vec<Content>> {
     let mut contents = Vec::new();
-    if let [between @ .., root] = public.ca_chain.as_slice() {
-        // The oldest clients ask for the first name, all others for the two after it.
-        contents.push(fulcio("fulcio.crt.pem", root.to_pem()));
-        contents.push(fulcio("fulcio_v1.crt.pem", root.to_pem()));
-        let between: String = between.iter().map(Certificate::to_pem).collect();
-        contents.push(fulcio("fulcio_intermediate_v1.crt.pem", between));
+    for ca in public.generations(Role::Ca)? {
+        contents.extend(fulcio(&ca, &public.url));
     }
-    if let [leaf, between @ .., root] = public.tsa_chain.as_slice() {
+    // Old clients put all timestamping targets together and refuse two leaves: there is room for the one that signs.
+    let stamps = timestamp_url(public);
+    let tsa = |name: String, pem: String| Content::new(name, pem).legacy("TSA", true, &stamps);
+    if let [leaf, between @ .., root] = public.active(Role::Tsa)?.chain() {
         contents.push(tsa("tsa_leaf.crt.pem".to_owned(), leaf.to_pem()));
         for (index, certificate) in between.iter().enumerate() {
             let name = format!("tsa_intermediate_{index}.crt.pem");
@@ -92,15 +91,42 @@ fn certificates(public: &PublicHalf) -> Vec<Content> {
         }
         contents.push(tsa("tsa_root.crt.pem".to_owned(), root.to_pem()));
     }
+    Ok(contents)
+}
+
+/// One CA: `fulcio_v1.crt.pem` and `fulcio_intermediate_v1.crt.pem`, later ones `…_v2.…` and so on. Clients that look for
+/// single files go by their usage and take all.
+fn fulcio(ca: &Generation, url: &str) -> Vec<Content> {
+    let [between @ .., root] = ca.chain() else {
+        return Vec::new();
+    };
+    let content = |name: String, pem: String| {
+        Content::new(name, pem).legacy("Fulcio", ca.replaced.is_none(), url)
+    };
+    let mut contents = Vec::new();
+    if ca.number == 1 {
+        // The oldest clients ask for this name alone.
+        contents.push(content("fulcio.crt.pem".to_owned(), root.to_pem()));
+    }
+    let between: String = between.iter().map(Certificate::to_pem).collect();
+    let version = ca.number;
+    contents.push(content(format!("fulcio_v{version}.crt.pem"), root.to_pem()));
+    let name = format!("fulcio_intermediate_v{version}.crt.pem");
+    contents.push(content(name, between));
     contents
+}
+
+/// `ctfe.pub`, `ctfe-2.pub` and so on.
+fn numbered(stem: &str, number: u32, extension: &str) -> String {
+    match number {
+        1 => format!("{stem}.{extension}"),
+        number => format!("{stem}-{number}.{extension}"),
+    }
 }
 
 /// `rekor.pub`, later shards `rekor-2.pub` and so on. Clients that look for single keys know version 1 only.
 fn rekor_key(shard: &Shard) -> Content {
-    let name = match shard.number {
-        1 => "rekor.pub".to_owned(),
-        number => format!("rekor-{number}.pub"),
-    };
+    let name = numbered("rekor", shard.number, "pub");
     let is_active = shard.frozen.is_none();
     Content::new(name, shard.key.to_pem()).legacy("Rekor", is_active, &shard.url)
 }

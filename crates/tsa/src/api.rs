@@ -1,5 +1,6 @@
 //! The two routes and their error bodies (spec/clients.md d.1).
 
+use crate::Switch;
 use crate::limits::MAX_BODY_BYTES;
 use crate::request::{Request, RequestError, parse_json_request, parse_request};
 use crate::token::{Template, TokenError};
@@ -13,7 +14,6 @@ use clock::Clock;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use http::{HeaderMap, StatusCode};
 use keys::Signer;
-use std::sync::Arc;
 use time::OffsetDateTime;
 
 const QUERY: &str = "application/timestamp-query";
@@ -31,30 +31,31 @@ pub(crate) struct Authority {
     pub(crate) clock: Clock,
 }
 
-pub(crate) fn router(authority: Authority) -> Router {
+pub(crate) fn router(current: Switch) -> Router {
     Router::new()
         .route("/api/v1/timestamp", post(timestamp))
         .route("/api/v1/timestamp/certchain", get(certchain))
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
-        .with_state(Arc::new(authority))
+        .with_state(current)
 }
 
 async fn timestamp(
-    State(authority): State<Arc<Authority>>,
+    State(current): State<Switch>,
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Response, ApiError> {
     let parse = parser_for(&headers)?;
     let request = parse(&body?)?;
-    let reply = authority.grant(&request).await?;
+    // One key from here on: a token's certificate and its signature belong together.
+    let reply = current.now().grant(&request).await?;
     let headers = [(CONTENT_TYPE, REPLY), (CACHE_CONTROL, "no-store")];
     Ok((headers, reply).into_response())
 }
 
-async fn certchain(State(authority): State<Arc<Authority>>) -> Response {
+async fn certchain(State(current): State<Switch>) -> Response {
     // An hour, so that a rotated chain is noticed the same day.
     let headers = [(CONTENT_TYPE, PEM_CHAIN), (CACHE_CONTROL, "max-age=3600")];
-    (headers, authority.chain_pem.clone()).into_response()
+    (headers, current.now().chain_pem.clone()).into_response()
 }
 
 impl Authority {

@@ -17,6 +17,7 @@ use bytes::Bytes;
 use clock::Clock;
 use keys::{Purpose, Signer};
 use pki::cert::Certificate;
+use std::sync::{Arc, PoisonError, RwLock};
 use token::Template;
 
 /// Settings of the authority; there is nothing to choose yet.
@@ -103,7 +104,45 @@ pub enum BuildError {
 ///
 /// # Errors
 /// When key and chain do not match, or the chain is not one for timestamping, valid now.
-pub fn build(_config: Config, deps: Deps) -> Result<axum::Router, BuildError> {
+pub fn build(config: Config, deps: Deps) -> Result<axum::Router, BuildError> {
+    build_switchable(config, deps).map(|(router, _)| router)
+}
+
+/// The same, with what exchanges key and chain while it serves.
+///
+/// # Errors
+/// As [`build`].
+pub fn build_switchable(
+    _config: Config,
+    deps: Deps,
+) -> Result<(axum::Router, Switch), BuildError> {
+    let switch = Switch(Arc::new(RwLock::new(Arc::new(authority(deps)?))));
+    Ok((api::router(switch.clone()), switch))
+}
+
+/// Exchanges key and chain of a timestamp authority that serves. Clones share them.
+#[derive(Clone)]
+pub struct Switch(Arc<RwLock<Arc<api::Authority>>>);
+
+impl Switch {
+    /// Stamps with another key from now on.
+    ///
+    /// # Errors
+    /// As [`build`]; then nothing changes.
+    pub fn stamp_by(&self, deps: Deps) -> Result<(), BuildError> {
+        let next = Arc::new(authority(deps)?);
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = next;
+        Ok(())
+    }
+
+    pub(crate) fn now(&self) -> Arc<api::Authority> {
+        let current = self.0.read();
+        current.unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+/// Checks key and chain, and prepares what every token has.
+fn authority(deps: Deps) -> Result<api::Authority, BuildError> {
     let Deps {
         signer,
         chain,
@@ -119,12 +158,12 @@ pub fn build(_config: Config, deps: Deps) -> Result<axum::Router, BuildError> {
         .ok_or(BuildError::KeyKind)?
         .map_err(BuildError::Encoding)?;
     let chain_pem: String = chain.iter().map(Certificate::to_pem).collect();
-    Ok(api::router(api::Authority {
+    Ok(api::Authority {
         signer,
         template,
         chain_pem: Bytes::from(chain_pem),
         valid_from,
         valid_until,
         clock,
-    }))
+    })
 }

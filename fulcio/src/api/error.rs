@@ -56,11 +56,11 @@ pub(super) fn to_gateway(error: &IssueError) -> GatewayError {
         IssueError::Authority(crate::AuthorityError::Expiring { .. }) => GatewayError::new(
             Code::Internal,
             format!(
-                "{BACKEND}: the CA certificate is about to expire; ask the operator for an instance with a new CA, and for its trusted root"
+                "{BACKEND}: the CA certificate is about to expire; ask the operator for a new one, and for the trusted root with it"
             ),
         ),
         IssueError::Authority(_) => GatewayError::new(Code::Internal, BACKEND),
-        IssueError::Ct(ct::CtError::Busy | ct::CtError::Unavailable(_)) => {
+        IssueError::Ct(ct::CtError::Busy | ct::CtError::Frozen | ct::CtError::Unavailable(_)) => {
             GatewayError::new(Code::Unavailable, CTL)
         }
         IssueError::Ct(_) => GatewayError::new(Code::Internal, CTL),

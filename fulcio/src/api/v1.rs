@@ -25,6 +25,7 @@ pub(super) async fn signing_cert(
 
 /// GET `/api/v1/rootCert`: the issuing CA first, the root last.
 pub(super) async fn root_cert(State(ca): State<Ca>) -> impl IntoResponse {
-    let chain: String = ca.authority.chain().iter().map(|c| c.to_pem()).collect();
+    let authority = ca.current.now().authority.clone();
+    let chain: String = authority.chain().iter().map(|c| c.to_pem()).collect();
     (PEM, chain.trim_end().to_owned())
 }

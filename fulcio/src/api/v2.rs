@@ -7,6 +7,7 @@ use axum::body::Body;
 use axum::extract::State;
 use http::HeaderMap;
 use oidc::config::{Issuer, Kind};
+use pki::cert::Certificate;
 use serde::Serialize;
 use service::error::GatewayError;
 
@@ -68,11 +69,13 @@ pub(super) async fn signing_cert(
     }))
 }
 
-/// GET `/api/v2/trustBundle`. These PEM texts keep their trailing newline.
+/// GET `/api/v2/trustBundle`: every chain that is valid now, newest first. These PEM texts keep their trailing newline.
 pub(super) async fn trust_bundle(State(ca): State<Ca>) -> Json<TrustBundle> {
-    let certificates = ca.authority.chain().iter().map(|c| c.to_pem()).collect();
+    let chain = |chain: &Vec<Certificate>| Chain {
+        certificates: chain.iter().map(Certificate::to_pem).collect(),
+    };
     Json(TrustBundle {
-        chains: vec![Chain { certificates }],
+        chains: ca.current.bundle().iter().map(chain).collect(),
     })
 }
 

@@ -4,3 +4,4 @@
 mod issuance;
 mod refusals;
 mod support;
+mod switch;

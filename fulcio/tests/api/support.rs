@@ -28,6 +28,7 @@ pub(crate) struct World {
     pub(crate) ct: ct::CtLog,
     pub(crate) ct_key: PublicKey,
     pub(crate) registry: prometheus::Registry,
+    pub(crate) switch: fulcio::Switch,
 }
 
 pub(crate) struct Answer {
@@ -127,33 +128,37 @@ pub(crate) async fn world_trusting(issuer: &str) -> World {
     world_of(now() + Duration::days(365), &more).await
 }
 
-async fn world_of(not_after: OffsetDateTime, more_issuers: &str) -> World {
-    let (clock, hand) = Clock::manual(now());
-    let (signer, chain) = ca(not_after).await;
-
-    let ct_signer = Signer::in_memory(Purpose::CtLog, Algorithm::EcdsaP256).unwrap();
-    let ct_key = ct_signer.public_key().clone();
-    let head = ct::CtLog::head_signer("ct.example", ct_signer.clone());
+/// A CT log in memory, and its key.
+pub(crate) async fn ct_log(
+    number: u32,
+    clock: &Clock,
+    chain: &[Certificate],
+) -> (ct::CtLog, PublicKey) {
+    let signer = Signer::in_memory(Purpose::CtLog, Algorithm::EcdsaP256).unwrap();
+    let key = signer.public_key().clone();
+    let origin = ct::CtLog::origin_of("ct.example", number);
     let log = tlog::Log::open(
         tlog::store::memory(),
-        "ctlog",
-        head,
+        &format!("ct-{number}"),
+        ct::CtLog::head_signer_of(&origin, signer.clone()),
         clock.clone(),
         tlog::Limits::default(),
         true,
     );
     let deps = ct::Deps {
         log: log.await.unwrap(),
-        signer: ct_signer,
+        signer,
         clock: clock.clone(),
-        chains: vec![chain.clone()],
+        chains: vec![chain.to_vec()],
     };
-    let ct = ct::CtLog::new(
-        ct::Config {
-            host: "ct.example".into(),
-        },
-        deps,
-    );
+    (ct::CtLog::new(ct::Config { origin }, deps), key)
+}
+
+async fn world_of(not_after: OffsetDateTime, more_issuers: &str) -> World {
+    let (clock, hand) = Clock::manual(now());
+    let (signer, chain) = ca(not_after).await;
+
+    let (ct, ct_key) = ct_log(1, &clock, &chain).await;
 
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let base = format!("http://{}", listener.local_addr().unwrap());
@@ -175,7 +180,7 @@ async fn world_of(not_after: OffsetDateTime, more_issuers: &str) -> World {
         clock: clock.clone(),
         registry: registry.clone(),
     };
-    let router = fulcio::build(config, deps).unwrap();
+    let (router, switch) = fulcio::build_switchable(config, deps).unwrap();
     World {
         router,
         issuer,
@@ -185,6 +190,7 @@ async fn world_of(not_after: OffsetDateTime, more_issuers: &str) -> World {
         ct,
         ct_key,
         registry,
+        switch,
     }
 }
 

@@ -45,6 +45,8 @@ impl From<CtError> for ApiError {
         let status = match &error {
             CtError::Chain(_) => StatusCode::BAD_REQUEST,
             CtError::Busy => StatusCode::TOO_MANY_REQUESTS,
+            // As Rekor v2 answers for a frozen shard.
+            CtError::Frozen => StatusCode::METHOD_NOT_ALLOWED,
             CtError::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             CtError::Read(ReadError::OutOfRange { .. }) => StatusCode::NOT_FOUND,
             CtError::Unavailable(_) | CtError::Read(ReadError::Store(_)) => {

@@ -61,7 +61,7 @@ pub(crate) fn parse_add_chain(body: &[u8]) -> Option<Vec<Vec<u8>>> {
 
 async fn add(log: &CtLog, body: &[u8], precert: bool) -> Answer<AddChainAnswer> {
     let submitted = AddChain::parse(body)?;
-    let accepted = check_chain(&submitted, &log.inner.roots, precert).map_err(CtError::from)?;
+    let accepted = check_chain(&submitted, &log.roots(), precert).map_err(CtError::from)?;
     let [issuer, ..] = accepted.issuers.as_slice() else {
         return Err(CtError::from(crate::ChainError::NoIssuer).into());
     };
@@ -132,7 +132,7 @@ async fn get_entries(
 }
 
 async fn get_roots(State(log): State<CtLog>) -> Json<RootsAnswer> {
-    Json(RootsAnswer::new(&log.inner.roots))
+    Json(RootsAnswer::new(&log.roots()))
 }
 
 async fn get_entry_and_proof(

@@ -127,7 +127,9 @@ async fn open(
     // The first chain's CA was rotated out: its root is still accepted, once.
     let chains = vec![ca.chain.clone(), ca.chain.clone()];
     CtLog::new(
-        Config { host: HOST.into() },
+        Config {
+            origin: CtLog::origin(HOST),
+        },
         Deps {
             log: log.await.unwrap(),
             signer: signer.clone(),

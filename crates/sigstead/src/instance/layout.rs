@@ -104,6 +104,19 @@ impl Layout {
         self.root.join("instance.json.lock")
     }
 
+    /// Waits for other commands that rotate keys; they are kept away until the answer is dropped.
+    pub(crate) fn lock_rotations(&self) -> Result<File> {
+        let path = self.root.join("rotate.lock");
+        OpenOptions::new()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .mode(0o600)
+            .open(&path)
+            .and_then(|file| file.lock().map(|()| file))
+            .with_context(|| format!("cannot lock {}", path.display()))
+    }
+
     /// The newest signed head of each log, outside the database.
     pub(crate) fn guard(&self) -> PathBuf {
         self.root.join("guard")

@@ -7,12 +7,16 @@
 //! `instance.json` has lost it: that stops the start as well.
 
 mod chains;
+pub(crate) mod generations;
 mod layout;
 mod public;
+mod schedule;
 pub(crate) mod shards;
 
+pub(crate) use generations::{Generation, Role, Successor};
 pub(crate) use layout::{Layout, write_atomically};
 pub(crate) use public::PublicHalf;
+pub(crate) use schedule::Schedule;
 pub(crate) use shards::{Kind, Record, Shard};
 
 use anyhow::{Context, Result, bail};
@@ -41,10 +45,15 @@ pub(crate) struct Description {
     /// The shards behind the first ones, in the order of their rotations.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) shards: Vec<Record>,
+    /// The generations of CA, CT log and timestamp authority behind the first ones, in the order of their rotations.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) successors: Vec<Successor>,
 }
 
-/// Version 2 has shards: a release that does not know them must not serve the folder.
-const FORMATS: std::ops::RangeInclusive<u32> = 1..=2;
+/// Version 2 has shards, version 3 generations of other keys and shards that wait: a release that does not know them must
+/// not serve the folder.
+const FORMATS: std::ops::RangeInclusive<u32> = 1..=3;
+const FORMAT_SHARDS: u32 = 2;
 
 /// The keys that stand behind the services of an instance.
 pub(crate) struct Signers {
@@ -153,6 +162,7 @@ impl Instance {
             rekor_v1: signers.rekor_v1.public_key().clone(),
             rekor_v2: signers.rekor_v2.public_key().clone(),
             later: Vec::new(),
+            successors: Vec::new(),
         };
         public.save(&layout)?;
         kill::pass(Moment::PublicSaved);
@@ -183,6 +193,16 @@ impl Instance {
         let folder = KeyFolder::open(self.layout.keys())?;
         let (signer, _) = folder.load_or_create(Purpose::Verifier, Algorithm::EcdsaP256)?;
         Ok(signer)
+    }
+
+    /// The key of a generation.
+    pub(crate) fn signer_of(&self, generation: &Generation) -> Result<Signer> {
+        Ok(match (generation.number, generation.role) {
+            (1, Role::Ca) => self.signers.issuing_ca.clone(),
+            (1, Role::Ct) => self.signers.ct_log.clone(),
+            (1, Role::Tsa) => self.signers.tsa.clone(),
+            _ => generation.load_signer(&self.layout)?,
+        })
     }
 
     /// Opens a complete instance under the URL that it was served at last, for a command that takes its server's place.
@@ -233,6 +253,7 @@ impl Description {
             created: chains::whole_second(clock.now()).format(&Rfc3339)?,
             complete: false,
             shards: Vec::new(),
+            successors: Vec::new(),
         };
         save_description(layout, &description)?;
         Ok(description)
@@ -299,12 +320,22 @@ pub(crate) fn edit<T>(
     let mut description = load_description(layout)?
         .with_context(|| format!("{} is gone", layout.description().display()))?;
     let done = change(&mut description)?;
-    if !description.shards.is_empty() {
-        description.format = *FORMATS.end();
-    }
+    description.format = description.format.max(needed_format(&description));
     save_description(layout, &description)?;
     drop(lock);
     Ok(done)
+}
+
+/// The oldest layout that has room for all of it.
+fn needed_format(description: &Description) -> u32 {
+    let is_timed = |record: &Record| record.schedule.is_some() || record.freeze.is_some() || record.compromised.is_some();
+    if !description.successors.is_empty() || description.shards.iter().any(is_timed) {
+        return *FORMATS.end();
+    }
+    match description.shards.is_empty() {
+        true => *FORMATS.start(),
+        false => FORMAT_SHARDS,
+    }
 }
 
 fn save_description(layout: &Layout, description: &Description) -> Result<()> {

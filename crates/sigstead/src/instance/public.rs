@@ -1,5 +1,6 @@
 //! What an instance shows the world: chains and public keys. Enough to write every trust file.
 
+use super::generations::{self, Generation, Public, Role, Successor};
 use super::shards::{self, Kind, Record, Shard};
 use super::{Description, Layout, write_atomically};
 use anyhow::{Context, Result};
@@ -23,6 +24,8 @@ pub(crate) struct PublicHalf {
     pub(crate) rekor_v2: PublicKey,
     /// The shards behind those two.
     pub(super) later: Vec<(Record, PublicKey)>,
+    /// The generations behind chains and CT log.
+    pub(super) successors: Vec<(Successor, Public)>,
 }
 
 impl PublicHalf {
@@ -57,6 +60,7 @@ impl PublicHalf {
             rekor_v1: key("rekor-v1.pem")?,
             rekor_v2: key("rekor-v2.pem")?,
             later: shards::load_keys(layout, description)?,
+            successors: generations::load_public(layout, description)?,
         })
     }
 
@@ -78,6 +82,29 @@ impl PublicHalf {
             write_atomically(&folder.join(file), key.to_pem().as_bytes())?;
         }
         Ok(())
+    }
+
+    /// All generations of a role, oldest first.
+    pub(crate) fn generations(&self, role: Role) -> Result<Vec<Generation>> {
+        let first = match role {
+            Role::Ca => Public::Chain(self.ca_chain.clone()),
+            Role::Ct => Public::Key(self.ct_log.clone()),
+            Role::Tsa => Public::Chain(self.tsa_chain.clone()),
+        };
+        generations::all(role, first, self.created, &self.successors)
+    }
+
+    /// The generation that signs.
+    pub(crate) fn active(&self, role: Role) -> Result<Generation> {
+        let mut generations = self.generations(role)?.into_iter();
+        let active = generations.rfind(|generation| !generation.is_pending);
+        active.context("a role has a first generation")
+    }
+
+    /// What is recorded of a generation behind the first.
+    pub(crate) fn successor(&self, name: &str) -> Option<Successor> {
+        let mut records = self.successors.iter().map(|(record, _)| record);
+        records.find(|record| record.name() == name).cloned()
     }
 
     /// All shards of a log, oldest first; the last one takes entries, or will when its predecessor is frozen.
@@ -104,9 +131,10 @@ impl PublicHalf {
         Some((record.clone(), shard))
     }
 
-    /// The shard of a log that signing configs name.
+    /// The shard of a log that signing configs name: the last one, unless its time has not come.
     pub(crate) fn newest(&self, kind: Kind) -> Result<Shard> {
-        let newest = self.shards_of(kind)?.pop();
+        let mut shards = self.shards_of(kind)?.into_iter();
+        let newest = shards.rfind(|shard| !shard.is_waiting);
         newest.context("a log has a first shard")
     }
 

@@ -4,6 +4,7 @@
 //! serves the folder creates its log, serves it, and freezes the shard before it; only then the record says when that
 //! was. Every step may be done again, so a rotation that is interrupted anywhere is finished by the next start.
 
+use super::schedule::Schedule;
 use super::{Description, Layout, write_atomically};
 use anyhow::{Context, Result, bail};
 use keys::{Algorithm, KeyFolder, Purpose, Signer};
@@ -11,7 +12,7 @@ use pki::key::PublicKey;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 use std::sync::Arc;
-use time::OffsetDateTime;
+use time::{Duration, OffsetDateTime};
 use time::format_description::well_known::Rfc3339;
 use tlog::HeadSigner;
 
@@ -55,6 +56,16 @@ pub(crate) struct Record {
     pub(crate) url: Option<String>,
     /// RFC 3339: start of validity of its key.
     pub(crate) start: String,
+    /// When the shard before it is frozen. Taken away when that has come; without it that is at once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) schedule: Option<Schedule>,
+    /// RFC 3339: not before then the shard before it is frozen. Signing configs name this one already, and clients that have
+    /// the old ones are given time (Rekor v2: both take entries).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) freeze: Option<String>,
+    /// RFC 3339: from when on the key before it is not trusted, because others have it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) compromised: Option<String>,
     /// The end of the shard before it. While it is missing the rotation is under way.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) predecessor: Option<Predecessor>,
@@ -83,6 +94,24 @@ impl Record {
         }
     }
 
+    /// When the shard before it may be frozen; `None` is at once.
+    pub(crate) fn freeze(&self) -> Result<Option<OffsetDateTime>> {
+        self.freeze.as_deref().map(time_of).transpose()
+    }
+
+    /// Its time has come: signing configs name it. The one before it of Rekor v2 has another URL, so clients are given as
+    /// long as before to learn of that; all shards of Rekor v1 have one, and the change is not seen.
+    pub(crate) fn call(&mut self) -> Result<()> {
+        let Some(schedule) = self.schedule.take() else {
+            return Ok(());
+        };
+        if self.log == Kind::RekorV2 && schedule.propagation > 0 {
+            let freeze = schedule.switch()? + Duration::seconds(schedule.propagation);
+            self.freeze = Some(freeze.format(&Rfc3339)?);
+        }
+        Ok(())
+    }
+
     /// True until the shard before it is frozen.
     pub(crate) fn is_pending(&self) -> bool {
         self.predecessor.is_none()
@@ -107,6 +136,10 @@ pub(crate) struct Shard {
     pub(crate) frozen: Option<OffsetDateTime>,
     /// The shard before it is not known to be frozen.
     pub(crate) is_pending: bool,
+    /// Its key is published, and its time has not come.
+    pub(crate) is_waiting: bool,
+    /// From when on its key is not trusted, because others have it.
+    pub(crate) compromised: Option<OffsetDateTime>,
 }
 
 impl Shard {
@@ -185,10 +218,13 @@ pub(super) fn all(
         start: public.created,
         frozen: None,
         is_pending: false,
+        is_waiting: false,
+        compromised: None,
     }];
     for (record, key) in later.iter().filter(|(record, _)| record.log == kind) {
         if let (Some(before), Some(end)) = (shards.last_mut(), &record.predecessor) {
             before.frozen = Some(time_of(&end.frozen)?);
+            before.compromised = record.compromised.as_deref().map(time_of).transpose()?;
         }
         let url = record.url_under(&public.url);
         shards.push(Shard {
@@ -204,6 +240,8 @@ pub(super) fn all(
             start: time_of(&record.start)?,
             frozen: None,
             is_pending: record.is_pending(),
+            is_waiting: record.schedule.is_some(),
+            compromised: None,
         });
     }
     Ok(shards)

@@ -61,7 +61,7 @@ impl Witnessing {
     pub(crate) fn of_log(&self, name: &str, origin: &str) -> Result<Arc<dyn Witnesses>> {
         let file = self.layout.keys().join(format!("{name}-ed25519.pem"));
         let purpose = match name {
-            "ct" => Purpose::CtLog,
+            name if name.starts_with("ct") => Purpose::CtLog,
             _ => Purpose::RekorV2,
         };
         let folder = KeyFolder::of_file(&file)?;

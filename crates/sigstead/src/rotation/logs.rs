@@ -1,9 +1,10 @@
-//! The Rekor logs that this process has open, each once.
+//! The logs that this process has open, each once.
 
-use crate::instance::{Instance, Kind, Layout, Shard};
+use crate::instance::{Generation, Instance, Kind, Layout, Shard};
 use crate::outward::Outward;
 use anyhow::{Result, bail};
 use clock::Clock;
+use ct::CtLog;
 use keys::Signer;
 use std::sync::Arc;
 use tlog::kill::{self, Moment};
@@ -72,11 +73,13 @@ fn limits() -> Limits {
     limits
 }
 
-/// The shards of both Rekor logs.
-pub(crate) struct RekorLogs {
+/// The shards of both Rekor logs, and the CT logs.
+pub(crate) struct Logs {
     opener: Opener,
     layout: Layout,
-    first: [Signer; 2],
+    /// The keys of the first logs: Rekor v1, Rekor v2, CT.
+    first: [Signer; 3],
+    host: String,
     open: Mutex<Vec<Opened>>,
 }
 
@@ -86,7 +89,7 @@ struct Opened {
     signer: Signer,
 }
 
-impl RekorLogs {
+impl Logs {
     pub(crate) fn new(instance: &Instance, opener: Opener) -> Self {
         Self {
             opener,
@@ -94,24 +97,56 @@ impl RekorLogs {
             first: [
                 instance.signers.rekor_v1.clone(),
                 instance.signers.rekor_v2.clone(),
+                instance.signers.ct_log.clone(),
             ],
+            host: instance.public.host.clone(),
             open: Mutex::default(),
         }
     }
 
+    /// The clock of the logs.
+    pub(crate) fn clock(&self) -> &Clock {
+        &self.opener.clock
+    }
+
     /// The log and the key of a shard. A pending one's log is created when it is not there.
     pub(crate) async fn open(&self, shard: &Shard) -> Result<(Log, Signer)> {
+        let (name, origin) = (shard.name(), shard.origin());
+        let signer = || self.signer(shard);
+        let heads = |signer| shard.head_signer(signer);
+        self.open_once(name, &origin, shard.is_pending, signer, heads)
+            .await
+    }
+
+    /// The same for a CT log.
+    pub(crate) async fn open_ct(&self, log: &Generation) -> Result<(Log, Signer)> {
+        let (name, origin) = (log.name(), log.origin(&self.host));
+        let [.., first] = &self.first;
+        let signer = || match log.number {
+            1 => Ok(first.clone()),
+            _ => log.load_signer(&self.layout),
+        };
+        let heads = |signer| CtLog::head_signer_of(&origin, signer);
+        self.open_once(name, &origin, log.is_pending, signer, heads)
+            .await
+    }
+
+    async fn open_once(
+        &self,
+        name: String,
+        origin: &str,
+        may_be_missing: bool,
+        signer: impl FnOnce() -> Result<Signer>,
+        heads: impl FnOnce(Signer) -> Arc<dyn HeadSigner>,
+    ) -> Result<(Log, Signer)> {
         let mut open = self.open.lock().await;
-        let name = shard.name();
         if let Some(opened) = open.iter().find(|opened| opened.name == name) {
             return Ok((opened.log.clone(), opened.signer.clone()));
         }
-        let signer = self.signer(shard)?;
-        let head_signer = shard.head_signer(signer.clone());
-        let log = self
-            .opener
-            .open(&name, &shard.origin(), head_signer, shard.is_pending)
-            .await?;
+        let signer = signer()?;
+        let heads = heads(signer.clone());
+        let opened = self.opener.open(&name, origin, heads, may_be_missing);
+        let log = opened.await?;
         open.push(Opened {
             name,
             log: log.clone(),
@@ -121,22 +156,12 @@ impl RekorLogs {
     }
 
     fn signer(&self, shard: &Shard) -> Result<Signer> {
-        let [v1, v2] = &self.first;
+        let [v1, v2, _] = &self.first;
         match (shard.number, shard.kind) {
             (1, Kind::RekorV1) => Ok(v1.clone()),
             (1, Kind::RekorV2) => Ok(v2.clone()),
             _ => shard.load_signer(&self.layout),
         }
-    }
-
-    /// Opens a log that is no Rekor log.
-    pub(crate) async fn open_other(
-        &self,
-        name: &str,
-        origin: &str,
-        signer: Arc<dyn HeadSigner>,
-    ) -> Result<Log> {
-        self.opener.open(name, origin, signer, false).await
     }
 
     /// Names the first log that cannot append. Frozen ones need not.

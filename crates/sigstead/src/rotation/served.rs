@@ -1,16 +1,18 @@
-//! What clients reach of the Rekor logs, while shards are added.
+//! What clients reach of the logs, while shards are added, and of the authorities, while their keys change.
 //!
 //! The v1 API has all shards under one URL. Each v2 shard has a URL of its own: the first one the instance's, the others a
 //! path below it (`/shards/2`) or a host of their own. Clients demand that the checkpoint's origin is the host of that
 //! URL, and leave its path alone when they write; so both forms work, and only the second one gives monitors an origin
 //! for each shard.
 
-use crate::instance::{Kind, PublicHalf, Shard};
+use super::Authorities;
+use crate::instance::{Generation, Kind, PublicHalf, Shard};
 use anyhow::{Context, Result};
 use axum::Router;
 use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use ct::CtLog;
 use http::Uri;
 use http::uri::{Authority, PathAndQuery};
 use keys::Signer;
@@ -24,9 +26,10 @@ pub(crate) struct Served {
     v1: rekor::v1::Shards,
     v2: rekor::v2::Shared,
     routes: Arc<RwLock<Arc<[Route]>>>,
+    authorities: Option<Authorities>,
 }
 
-/// A v2 shard behind the first.
+/// A v2 shard behind the first, or a CT log behind the first.
 #[derive(Clone)]
 struct Route {
     name: String,
@@ -38,6 +41,8 @@ struct Route {
 enum Place {
     /// Below this path of the instance's URL.
     Prefix(String),
+    /// The endpoints of a CT log below this path of the instance's URL.
+    Ct(String),
     /// On the Rekor v2 paths of this host.
     Host(String),
 }
@@ -56,6 +61,7 @@ impl Served {
             v1: rekor::v1::Shards::new(first.tree_id(), v1.0, v1.1),
             v2: rekor::v2::Shared::new(registry),
             routes: Arc::new(RwLock::new(Arc::new([]))),
+            authorities: None,
         };
         let max_body = rekor::limits::V1_MAX_BODY;
         let router = rekor::v1::build_sharded(served.v1.clone(), max_body, registry);
@@ -73,21 +79,49 @@ impl Served {
         }
     }
 
-    fn add_v2(&self, shard: &Shard, log: Log, signer: &Signer) {
-        let mut routes = self.routes.write().unwrap_or_else(PoisonError::into_inner);
-        let name = shard.name();
-        if routes.iter().any(|route| route.name == name) {
-            return;
+    /// Has these authorities change their keys, too.
+    pub(crate) fn with(self, authorities: Authorities) -> Self {
+        Self {
+            authorities: Some(authorities),
+            ..self
         }
+    }
+
+    pub(crate) fn authorities(&self) -> Option<&Authorities> {
+        self.authorities.as_ref()
+    }
+
+    /// Serves a CT log behind the first; one that is served already stays as it is.
+    pub(crate) fn add_ct(&self, generation: &Generation, log: &CtLog) {
+        if generation.number > 1 {
+            let router = || log.router();
+            self.add_route(
+                generation.name(),
+                Place::Ct(generation.path()),
+                router,
+            );
+        }
+    }
+
+    fn add_v2(&self, shard: &Shard, log: Log, signer: &Signer) {
         let place = match shard.has_own_host {
             true => Place::Host(shard.host.clone()),
             false => Place::Prefix(shard.prefix()),
         };
         let config = rekor::v2::Config::new(&shard.host);
+        let router = || self.v2.build(config, log, signer);
+        self.add_route(shard.name(), place, router);
+    }
+
+    fn add_route(&self, name: String, place: Place, router: impl FnOnce() -> Router) {
+        let mut routes = self.routes.write().unwrap_or_else(PoisonError::into_inner);
+        if routes.iter().any(|route| route.name == name) {
+            return;
+        }
         let added = Route {
             name,
             place,
-            router: self.v2.build(config, log, signer),
+            router: router(),
         };
         *routes = routes.iter().cloned().chain([added]).collect();
     }
@@ -100,7 +134,7 @@ impl Served {
     }
 }
 
-/// Middleware: sends a request for a v2 shard behind the first to that shard, with the path as the shard's own API has it.
+/// Middleware: sends a request for a log behind the first to that log, with the path as its own API has it.
 pub(crate) async fn dispatch(
     State(served): State<Served>,
     mut request: Request,
@@ -128,6 +162,10 @@ impl Place {
             Self::Prefix(prefix) => {
                 let rest = uri.path().strip_prefix(prefix.as_str())?;
                 is_v2(rest).then(|| with_path(uri, rest))?
+            }
+            Self::Ct(prefix) => {
+                let rest = uri.path().strip_prefix(prefix.as_str())?;
+                rest.starts_with("/ct/v1/").then(|| with_path(uri, rest))?
             }
             Self::Host(host) => {
                 let same = host_of(request)?.eq_ignore_ascii_case(host);
@@ -201,6 +239,19 @@ mod tests {
             "/shards/2/healthz",
             "/checkpoint",
         ] {
+            assert_eq!(claimed(other), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn a_later_ct_log_claims_its_endpoints() {
+        let place = Place::Ct("/ctlog-2".into());
+        let claimed = |uri: &str| {
+            let uri = place.claims(&request(uri, "a.example"))?;
+            Some(uri.to_string())
+        };
+        assert_eq!(claimed("/ctlog-2/ct/v1/get-sth").unwrap(), "/ct/v1/get-sth");
+        for other in ["/ctlog/ct/v1/get-sth", "/ctlog-22/ct/v1/get-sth", "/ctlog-2/x"] {
             assert_eq!(claimed(other), None, "{other}");
         }
     }

@@ -1,11 +1,12 @@
-//! The serving process's side: it notices what a command records in `instance.json`.
+//! The serving process's side: it notices what a command records in `instance.json`, and when a recorded time comes.
 
-use super::{RekorLogs, Served, finish};
-use crate::instance::{Layout, Record};
+use super::{Logs, Progress, Served, finish};
+use crate::instance::Layout;
 use std::fs::Metadata;
 use std::os::unix::fs::MetadataExt;
 use std::sync::Arc;
 use std::time::Duration;
+use time::OffsetDateTime;
 use tuf::Repository;
 
 /// How often the file's metadata is looked at.
@@ -16,24 +17,31 @@ const PAUSE: Duration = Duration::from_secs(2);
 /// Sees to what changed since `seen`. Runs until it is aborted; stopping at any point is as good as a crash, and the next start goes on.
 pub(crate) async fn watch(
     layout: Layout,
-    logs: Arc<RekorLogs>,
+    logs: Arc<Logs>,
     served: Served,
     oidc: Option<String>,
     tuf: Repository,
-    mut seen: Stamp,
+    mut seen: Seen,
 ) {
     let mut failing = false;
     loop {
         tokio::time::sleep(PERIOD).await;
         let now = Stamp::of(&layout);
-        if now.0.is_none() || (now == seen && !failing) {
+        let is_time = seen.next.is_some_and(|next| next <= logs.clock().now());
+        if now.0.is_none() || (now == seen.stamp && !is_time && !failing) {
             continue;
         }
-        match finish(&layout, &logs, Some(&served), oidc.as_deref(), &tuf).await {
-            Ok(ended) => {
-                ended.iter().for_each(say);
+        let finished = finish(&layout, &logs, Some(&served), oidc.as_deref(), &tuf).await;
+        match finished.and_then(Progress::unless_held_up) {
+            Ok(progress) => {
+                for text in &progress.ended {
+                    tracing::info!("{text}; give the trust files to your clients");
+                }
                 // What `finish` wrote itself needs no second look; what came meanwhile has another stamp than this one.
-                seen = now;
+                seen = Seen {
+                    stamp: now,
+                    next: progress.next,
+                };
                 failing = false;
             }
             Err(error) => {
@@ -47,15 +55,13 @@ pub(crate) async fn watch(
     }
 }
 
-fn say(record: &Record) {
-    let Some(before) = &record.predecessor else {
-        return;
-    };
-    tracing::info!(
-        shard = record.name(),
-        frozen_entries = before.size,
-        "the log goes on in a new shard; give the trust files to your clients"
-    );
+/// How far the watcher has looked.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Seen {
+    /// `instance.json` as it was.
+    pub(crate) stamp: Stamp,
+    /// When something recorded is to be done.
+    pub(crate) next: Option<OffsetDateTime>,
 }
 
 /// Of `instance.json`, what changes whenever the file is replaced.
@@ -63,6 +69,9 @@ fn say(record: &Record) {
 pub(crate) struct Stamp(Option<(u64, i64, i64)>);
 
 impl Stamp {
+    /// Other than any file's: there is something to do.
+    pub(crate) const NONE: Self = Self(None);
+
     pub(crate) fn of(layout: &Layout) -> Self {
         let of = |file: Metadata| (file.ino(), file.mtime(), file.mtime_nsec());
         Self(std::fs::metadata(layout.description()).ok().map(of))

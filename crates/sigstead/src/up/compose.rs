@@ -4,7 +4,9 @@ use crate::cli::OutwardArgs;
 use crate::database::Database;
 use crate::instance::{Instance, Kind, Layout};
 use crate::outward::Outward;
-use crate::rotation::{Opener, RekorLogs, Served, Stamp, dispatch, finish, watch};
+use crate::rotation::{
+    Authorities, Logs, Opener, Seen, Served, Stamp, dispatch, finish, watch,
+};
 use crate::tuf_repository;
 use anyhow::{Context, Result, bail};
 use axum::Router;
@@ -12,14 +14,13 @@ use axum::body::Body;
 use axum::middleware::from_fn_with_state;
 use axum::response::IntoResponse;
 use clock::Clock;
-use ct::CtLog;
 use http::{Request, Uri};
 use oidc::dev::DevIssuer;
 use prometheus::Registry;
 use service::error::{Code, GatewayError};
 use service::health::{self, Check, Readiness};
 use std::sync::Arc;
-use tlog::{FileGuard, Log};
+use tlog::FileGuard;
 use tokio::task::JoinHandle;
 use tower::ServiceExt;
 use tuf::Repository;
@@ -50,8 +51,7 @@ pub(crate) struct Services {
     pub(crate) registry: Registry,
     /// URL of the development issuer, when it is on.
     pub(crate) dev_issuer: Option<String>,
-    ct: Log,
-    rekor: Arc<RekorLogs>,
+    logs: Arc<Logs>,
     served: Served,
     tuf: Repository,
     tuf_metrics: tuf::Metrics,
@@ -69,9 +69,8 @@ impl Services {
     ) -> Result<Self> {
         let registry = Registry::new();
         let outward = Outward::new(outward, &instance.layout, clock, &registry)?;
-        let (log, rekor) = open_logs(instance, database, outward, clock).await?;
-        let (served, rekor_router) = rekor_apis(instance, &rekor, &registry).await?;
-        let ct = ct_log(instance, &log, clock);
+        let logs = open_logs(instance, database, outward, clock).await?;
+        let (served, rekor_router) = rekor_apis(instance, &logs, &registry).await?;
         let tuf = tuf_repository::open(&instance.layout, database, clock)?;
         let dev = match issuers.text {
             Some(_) => None,
@@ -81,27 +80,17 @@ impl Services {
                 clock.clone(),
             )),
         };
-        let fulcio = fulcio::build(
-            fulcio::Config {
-                issuers: issuers
-                    .text
-                    .or_else(|| dev.as_ref().map(DevIssuer::fulcio_config_yaml))
-                    .unwrap_or_default(),
-                allow_http_issuers: issuers.allow_http,
-            },
-            fulcio::Deps {
-                signer: instance.signers.issuing_ca.clone(),
-                chain: instance.public.ca_chain.clone(),
-                ct: ct.clone(),
-                clock: clock.clone(),
-                registry: registry.clone(),
-            },
-        )
-        .context("certificate authority")?;
-        let mut roles = fulcio
+        let issuers = fulcio::Config {
+            issuers: issuers
+                .text
+                .or_else(|| dev.as_ref().map(DevIssuer::fulcio_config_yaml))
+                .unwrap_or_default(),
+            allow_http_issuers: issuers.allow_http,
+        };
+        let (authorities, router) = Authorities::begin(instance, &logs, issuers, &registry).await?;
+        let served = served.with(authorities);
+        let mut roles = router
             .merge(rekor_router)
-            .merge(timestamp_authority(instance, clock)?)
-            .nest("/ctlog", ct.router())
             .nest("/tuf", tuf::router(tuf.store()));
         let (verifier, following) = super::verifier::build(instance, clock, &registry).await?;
         roles = roles.merge(verifier.router());
@@ -109,9 +98,9 @@ impl Services {
         if let Some(issuer) = dev {
             roles = roles.merge(issuer.router());
         }
-        let rekor = Arc::new(rekor);
+        let logs = Arc::new(logs);
         let mut checks = probes(&roles);
-        checks.extend(appending(&log, &rekor));
+        checks.push(appending(&logs));
         let readiness = Readiness::new(checks);
         let router = roles
             .merge(health::router(readiness.clone()))
@@ -123,8 +112,7 @@ impl Services {
             readiness,
             registry,
             dev_issuer,
-            ct: log,
-            rekor,
+            logs,
             served,
             tuf,
             tuf_metrics,
@@ -148,16 +136,22 @@ impl Services {
     /// Ends rotations that were recorded and not finished, before the first client comes. Writes the trust files and
     /// publishes them in the TUF repository.
     /// Answers how far `instance.json` was looked at.
-    pub(crate) async fn finish_rotations(&self, layout: &Layout) -> Result<Stamp> {
-        let seen = Stamp::of(layout);
+    pub(crate) async fn finish_rotations(&self, layout: &Layout) -> Result<Seen> {
+        let stamp = Stamp::of(layout);
         let oidc = self.dev_issuer.as_deref();
-        finish(layout, &self.rekor, Some(&self.served), oidc, &self.tuf).await?;
-        Ok(seen)
+        let finished = finish(layout, &self.logs, Some(&self.served), oidc, &self.tuf).await?;
+        // That is no reason not to serve: the watcher says what holds it up, and tries again.
+        let stamp = match finished.held_up {
+            Some(_) => Stamp::NONE,
+            None => stamp,
+        };
+        let next = finished.next;
+        Ok(Seen { stamp, next })
     }
 
     /// Sees to rotations that are recorded while the process serves.
-    pub(crate) fn watch_rotations(&self, layout: &Layout, seen: Stamp) -> JoinHandle<()> {
-        let (logs, served) = (self.rekor.clone(), self.served.clone());
+    pub(crate) fn watch_rotations(&self, layout: &Layout, seen: Seen) -> JoinHandle<()> {
+        let (logs, served) = (self.logs.clone(), self.served.clone());
         let (layout, oidc) = (layout.clone(), self.dev_issuer.clone());
         tokio::spawn(watch(layout, logs, served, oidc, self.tuf.clone(), seen))
     }
@@ -168,20 +162,34 @@ impl Services {
         tokio::spawn(tuf::keep_fresh(tuf, metrics))
     }
 
+    #[cfg(test)]
+    pub(super) async fn tuf_status(&self) -> Result<tuf::Status, tuf::TufError> {
+        self.tuf.status().await
+    }
+
+    /// Exchanges every key of the TUF repository.
+    #[cfg(test)]
+    pub(super) async fn rotate_tuf(&self) {
+        let all = tuf::Exchange {
+            online: true,
+            targets: true,
+        };
+        self.tuf.rotate(all).await.unwrap();
+    }
+
     /// Finishes the batches in hand, closes the logs, then what they stand on.
     pub(crate) async fn close(&self) {
-        self.ct.close().await;
-        self.rekor.close().await;
+        self.logs.close().await;
     }
 }
 
-/// Opens the CT log and all shards of the Rekor logs that take no new step of a rotation.
+/// Opens the store of the logs, and its guard.
 async fn open_logs(
     instance: &Instance,
     database: &Database,
     outward: Outward,
     clock: &Clock,
-) -> Result<(Log, RekorLogs)> {
+) -> Result<Logs> {
     let store = database.open(instance.is_unfinished()).await?;
     let opener = Opener {
         store,
@@ -190,18 +198,13 @@ async fn open_logs(
         is_new: instance.is_unfinished(),
         outward,
     };
-    let (host, signer) = (&instance.public.host, instance.signers.ct_log.clone());
-    let rekor = RekorLogs::new(instance, opener);
-    let ct = rekor
-        .open_other("ct", &CtLog::origin(host), CtLog::head_signer(host, signer))
-        .await?;
-    Ok((ct, rekor))
+    Ok(Logs::new(instance, opener))
 }
 
 /// The Rekor APIs over all shards that are in service.
 async fn rekor_apis(
     instance: &Instance,
-    logs: &RekorLogs,
+    logs: &Logs,
     registry: &Registry,
 ) -> Result<(Served, Router)> {
     let shards = instance.public.shards()?;
@@ -219,47 +222,14 @@ async fn rekor_apis(
     Ok((served, router))
 }
 
-fn ct_log(instance: &Instance, log: &Log, clock: &Clock) -> CtLog {
-    CtLog::new(
-        ct::Config {
-            host: instance.public.host.clone(),
-        },
-        ct::Deps {
-            log: log.clone(),
-            signer: instance.signers.ct_log.clone(),
-            clock: clock.clone(),
-            chains: vec![instance.public.ca_chain.clone()],
-        },
-    )
-}
-
-fn timestamp_authority(instance: &Instance, clock: &Clock) -> Result<Router> {
-    tsa::build(
-        tsa::Config {},
-        tsa::Deps {
-            signer: instance.signers.tsa.clone(),
-            chain: instance.public.tsa_chain.clone(),
-            clock: clock.clone(),
-        },
-    )
-    .context("timestamp authority")
-}
-
 /// What reading alone does not show: a log that cannot append.
-fn appending(ct: &Log, rekor: &Arc<RekorLogs>) -> [(String, Check); 2] {
-    let (ct, rekor) = (ct.clone(), rekor.clone());
-    let ct: Check = Arc::new(move || {
-        let log = ct.clone();
-        Box::pin(async move { log.health().await.map_err(|error| error.to_string()) })
-    });
-    let rekor: Check = Arc::new(move || {
-        let logs = rekor.clone();
+fn appending(logs: &Arc<Logs>) -> (String, Check) {
+    let logs = logs.clone();
+    let check: Check = Arc::new(move || {
+        let logs = logs.clone();
         Box::pin(async move { logs.health().await })
     });
-    [
-        ("CT log, appending".to_owned(), ct),
-        ("Rekor logs, appending".to_owned(), rekor),
-    ]
+    ("logs, appending".to_owned(), check)
 }
 
 /// Probes roles in process, through the same routes that clients use.

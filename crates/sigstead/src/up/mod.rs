@@ -160,6 +160,9 @@ fn algorithm(key_type: KeyType) -> Algorithm {
 }
 
 #[cfg(test)]
+mod years;
+
+#[cfg(test)]
 mod tests {
     use super::*;
     use crate::cli::{Cli, Command};

@@ -12,6 +12,7 @@ mod mutants;
 mod our_images;
 mod private;
 mod registry;
+mod rotate;
 mod shards;
 mod tuf;
 
@@ -47,6 +48,8 @@ enum Part {
     Shards,
     /// Clients that follow the TUF repository
     Tuf,
+    /// Keys that change while clients sign
+    Rotate,
 }
 
 pub(crate) fn run(options: &Options) -> Result<()> {
@@ -81,6 +84,9 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     }
     if wanted(Part::Tuf) {
         tuf::run(&tools, folder.path())?;
+    }
+    if wanted(Part::Rotate) {
+        rotate::run(&tools, folder.path())?;
     }
     println!("== end to end: {:.1} s", start.elapsed().as_secs_f64());
     Ok(())

@@ -1,6 +1,6 @@
 //! Verifies the logs' own signatures on their checkpoints, with public keys alone.
 
-use crate::instance::{PublicHalf, Shard};
+use crate::instance::{Generation, PublicHalf, Role, Shard};
 use anyhow::Result;
 use note::{Checkpoint, Hint, SignedNote};
 use pki::key::PublicKey;
@@ -30,20 +30,25 @@ enum Form {
 impl Heads {
     /// The logs of an instance by their names in the store.
     pub(super) fn all(public: &PublicHalf) -> Result<Vec<(String, Self)>> {
-        let host = &public.host;
-        let prefix = format!("{host}/ctlog");
-        let ct = Self {
-            hint: note::hint(&note::key_id_rfc6962(&prefix, &public.ct_log.key_id())),
-            origin: prefix.clone(),
-            name: prefix,
-            key: public.ct_log.clone(),
-            form: Form::Rfc6962,
-        };
-        let mut heads = vec![("ct".to_owned(), ct)];
+        let mut heads = Vec::new();
+        for log in public.generations(Role::Ct)? {
+            heads.push((log.name(), Self::of_ct(&log, &public.host)?));
+        }
         for shard in public.shards()? {
             heads.push((shard.name(), Self::of(&shard)));
         }
         Ok(heads)
+    }
+
+    fn of_ct(log: &Generation, host: &str) -> Result<Self> {
+        let (origin, key) = (log.origin(host), log.key()?.clone());
+        Ok(Self {
+            hint: note::hint(&note::key_id_rfc6962(&origin, &key.key_id())),
+            name: origin.clone(),
+            origin,
+            key,
+            form: Form::Rfc6962,
+        })
     }
 
     fn of(shard: &Shard) -> Self {

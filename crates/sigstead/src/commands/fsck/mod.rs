@@ -6,7 +6,7 @@ mod report;
 
 use crate::cli::{DatabaseArgs, FsckArgs};
 use crate::exit::{Failure, Outcome};
-use crate::instance::{Layout, PublicHalf, describe};
+use crate::instance::{Layout, PublicHalf, Role, describe};
 use anyhow::{Context, Result, bail};
 use heads::Heads;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -94,9 +94,14 @@ impl Stopped {
         let store = database.or_file_in(&layout).open(false).await?;
         let mut heads = Heads::all(&public)?;
         // The log of a rotation that was interrupted at its beginning is made by the next start.
-        for shard in public.shards()?.iter().filter(|shard| shard.is_pending) {
-            if store.head(&shard.name()).await?.is_none() {
-                heads.retain(|(name, _)| *name != shard.name());
+        let shards = public.shards()?.into_iter();
+        let pending = shards.filter(|shard| shard.is_pending);
+        let mut pending: Vec<String> = pending.map(|shard| shard.name()).collect();
+        let ct = public.generations(Role::Ct)?.into_iter();
+        pending.extend(ct.filter(|log| log.is_pending).map(|log| log.name()));
+        for log in pending {
+            if store.head(&log).await?.is_none() {
+                heads.retain(|(name, _)| *name != log);
             }
         }
         Ok(Self {

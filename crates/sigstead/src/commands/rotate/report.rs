@@ -1,11 +1,14 @@
-//! How a plan and an outcome are shown, for people and as JSON.
+//! How plan and outcome of a log's rotation are shown, for people and as JSON.
 
 use super::plan::Plan;
+use super::print;
+use super::times::text as time_text;
 use crate::instance::shards::key_folder;
 use crate::instance::{Kind, Layout, PublicHalf, Record, Shard};
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
 use std::fmt::Write as _;
+use time::OffsetDateTime;
 
 /// Says what would be done.
 pub(super) fn plan(plan: &Plan, public: &PublicHalf, as_json: bool) -> Result<()> {
@@ -16,6 +19,8 @@ pub(super) fn plan(plan: &Plan, public: &PublicHalf, as_json: bool) -> Result<()
                 "frozen": before(record, public).map(|shard| shard.name()),
                 "next": record.name(),
                 "url": url(record, public),
+                "switch": record.schedule.as_ref().map(|schedule| &schedule.switch),
+                "compromised_since": record.compromised,
             })
         });
         let shards: Vec<Value> = shards.collect();
@@ -42,10 +47,51 @@ pub(super) fn plan(plan: &Plan, public: &PublicHalf, as_json: bool) -> Result<()
             "{}: {old} would be frozen for ever; {name} would take its place at {url}, with a key of its own.\n  {moves}.",
             record.log.name()
         );
+        if let Some(schedule) = &record.schedule {
+            let _ = writeln!(
+                text,
+                "  {name} is named in the trust files and in the TUF repository at once, {old} is frozen at {}.",
+                schedule.switch
+            );
+        }
+        if let Some(since) = &record.compromised {
+            let _ = writeln!(text, "  What {old} signed since {since} is void.");
+        }
     }
     text += "The trust files name the new keys beside the old ones. Whoever verifies needs the new trusted root, whoever \
              signs with Rekor v2 the new signing config.";
     print(&text);
+    Ok(())
+}
+
+/// Says what will be done by itself.
+pub(super) fn waits(
+    plan: &Plan,
+    public: &PublicHalf,
+    until: OffsetDateTime,
+    by_us: bool,
+    as_json: bool,
+) -> Result<()> {
+    let until = time_text(until)?;
+    let names: Vec<String> = plan.records().iter().map(Record::name).collect();
+    if as_json {
+        let by = if by_us { "command" } else { "server" };
+        let urls = plan.records().iter().map(|record| url(record, public));
+        let urls: Vec<String> = urls.collect();
+        let text = json!({"done": false, "by": by, "waits_until": until, "next": names, "urls": urls});
+        print(&serde_json::to_string_pretty(&text)?);
+        return Ok(());
+    }
+    print(&format!(
+        "{} published; entries go there from {until} on. Nobody has to wait for it: the process that serves the folder goes on \
+         by itself, and one that is stopped then with its next start.\n\
+         Sooner: sigstead rotate log --propagation 0s --yes\n\
+         Next: back up the data folder: it has new keys.",
+        match names.as_slice() {
+            [one] => format!("{one} is"),
+            many => format!("{} are", many.join(" and ")),
+        }
+    ));
     Ok(())
 }
 
@@ -110,9 +156,4 @@ fn before(record: &Record, public: &PublicHalf) -> Option<Shard> {
 
 fn url(record: &Record, public: &PublicHalf) -> String {
     record.url_under(&public.url)
-}
-
-#[allow(clippy::print_stdout)]
-fn print(text: &str) {
-    println!("{text}");
 }
