@@ -164,7 +164,7 @@ fn a_key_that_cannot_be_used_is_2_before_anything_is_verified() {
         let rest = ["--bundle", "app.json", "app.txt"];
         site.run(&[&words[..], more, &by_signer(), &rest].concat())
     };
-    // A certificate chain is no key; an identifier must be a URI.
+    // A public key signs nothing; an identifier must be a URI.
     let public = "sigstead-data/trust/verifier.pub";
     let key = "sigstead-data/keys/verifier.pem";
     for (key, more) in [
