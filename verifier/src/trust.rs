@@ -1,7 +1,9 @@
 //! A trusted root, parsed once: keys, chains and validity ready for use.
 
+mod anchors;
 mod error;
 
+pub use anchors::Anchor;
 pub use error::{Bound, TrustList, TrustMaterialError};
 
 use crate::limits;

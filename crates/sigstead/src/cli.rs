@@ -3,10 +3,13 @@
 mod copy;
 mod image;
 pub(crate) mod policy;
+pub(crate) mod trust;
 pub(crate) mod tuf;
+mod vsa;
 
 pub(crate) use copy::CopyArgs;
 pub(crate) use image::{ImageSigningArgs, ImageVerifyArgs, RegistryArgs};
+pub(crate) use vsa::VsaArgs;
 
 use crate::database::Database;
 use crate::instance::Layout;
@@ -59,7 +62,7 @@ pub(crate) enum Command {
     Attest(AttestArgs),
     /// Verify an image, or a bundle (--bundle); nothing but an image's registry is asked: 0 verified, 1 not verified, 2 unreadable input
     #[command(
-        after_help = "Examples:\n  sigstead verify registry.example.com/app:v1 --certificate-identity you@example.com \\\n      --certificate-oidc-issuer http://127.0.0.1:8080/oidc\n  sigstead verify oci:./saved --key cosign.pub\n  sigstead verify --bundle app.tar.sigstore.json --certificate-identity you@example.com \\\n      --certificate-oidc-issuer http://127.0.0.1:8080/oidc app.tar\n  sigstead verify --bundle b.json --key cosign.pub --trusted-root root.json sha256:2cf24d...\n  sigstead verify --policy policy.yaml --bundle sig.json --bundle sbom.json app.tar"
+        after_help = "Examples:\n  sigstead verify registry.example.com/app:v1 --certificate-identity you@example.com \\\n      --certificate-oidc-issuer http://127.0.0.1:8080/oidc\n  sigstead verify oci:./saved --key cosign.pub\n  sigstead verify --bundle app.tar.sigstore.json --certificate-identity you@example.com \\\n      --certificate-oidc-issuer http://127.0.0.1:8080/oidc app.tar\n  sigstead verify --bundle b.json --key cosign.pub --trusted-root root.json sha256:2cf24d...\n  sigstead verify --policy policy.yaml --bundle sig.json --bundle sbom.json app.tar\n  sigstead verify --policy policy.yaml registry.example.com/app:v1 --vsa vsa.sigstore.json --vsa-key verifier.pem"
     )]
     Verify(VerifyArgs),
     /// Copy an image with all its signatures and attestations, between registries and OCI layouts
@@ -75,9 +78,9 @@ pub(crate) enum Command {
     /// Go on in a new shard: freeze a log, start the next with its own key
     #[command(subcommand)]
     Rotate(RotateCommand),
-    /// Trust files for clients
+    /// Trust files for clients, and the trusted roots that verifiers know
     #[command(subcommand)]
-    Trust(TrustCommand),
+    Trust(trust::TrustCommand),
     /// The TUF repository, from which clients get the trust files by themselves
     #[command(subcommand)]
     Tuf(tuf::TufCommand),
@@ -337,6 +340,8 @@ pub(crate) struct VerifyArgs {
     pub(crate) json: bool,
     #[command(flatten)]
     pub(crate) image: ImageVerifyArgs,
+    #[command(flatten)]
+    pub(crate) vsa: VsaArgs,
 }
 
 #[derive(Args, Debug)]
@@ -419,22 +424,6 @@ pub(crate) enum RotatedLog {
     RekorV1,
     RekorV2,
     All,
-}
-
-#[derive(Debug, Subcommand)]
-pub(crate) enum TrustCommand {
-    /// Write the trusted root and the signing configs into a folder
-    #[command(after_help = "Example:\n  sigstead trust export --out ./trust")]
-    Export(ExportArgs),
-}
-
-#[derive(Args, Debug)]
-pub(crate) struct ExportArgs {
-    #[command(flatten)]
-    pub(crate) data: DataArgs,
-    /// Folder to write into
-    #[arg(long, value_name = "DIR")]
-    pub(crate) out: PathBuf,
 }
 
 #[cfg(test)]

@@ -33,7 +33,7 @@ fn run(cli: cli::Cli) -> Result<exit::Outcome, exit::Failure> {
         cli::Command::Fsck(args) => commands::fsck::run(args),
         cli::Command::Rotate(cli::RotateCommand::Log(args)) => commands::rotate::run(args),
         cli::Command::Policy(command) => commands::policy::run(command),
-        cli::Command::Trust(cli::TrustCommand::Export(args)) => commands::trust::export(args),
+        cli::Command::Trust(command) => commands::trust::run(command),
         cli::Command::Tuf(command) => commands::tuf::run(command),
     }
 }

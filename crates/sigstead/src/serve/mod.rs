@@ -12,7 +12,7 @@ use ::service::shutdown::Shutdown;
 use ::service::{health, listen, shutdown, telemetry};
 use anyhow::{Context, Result, anyhow};
 use clock::Clock;
-use config::Config;
+pub(crate) use config::{Config, RootConfig, RootSource};
 use prometheus::Registry;
 use service::Service;
 use std::io::Write;
@@ -20,6 +20,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
+pub(crate) use verifier::repository;
 
 /// Shown below the help of `serve`.
 pub(crate) const EXAMPLE: &str = r#"Example:
@@ -47,6 +48,7 @@ witness.toml (paths start at its folder; GET /healthz, /readyz on each role's ad
   listen = "127.0.0.1:8083"              # /api/v1/verify, page at /ui/verifier
   policies = "policies"                  # folder of policy documents
   registries = ["registry.example.com"]  # what /api/v1/verify/image may ask; none by default
+  max_artifact = "64GiB"                 # of an uploaded artifact: KiB, MiB, GiB or TiB
   key = "verifier.pem"                   # made by init; signs verification summaries (SLSA VSA)
   id = "https://verifier.example.com"    # their verifier.id
 
@@ -58,7 +60,7 @@ witness.toml (paths start at its folder; GET /healthz, /readyz on each role's ad
   tuf = "https://tuf.example.com"
   root = "root.json"                     # the root.json to begin with
   folder = "tuf-staging"                 # what was fetched; the last good root answers when a refresh fails
-  refresh = "1d"                         # without it no socket is opened, ever
+  refresh = "1d"                         # without it no socket is opened: see `sigstead trust update`
 "#;
 
 /// `sigstead init`: makes a role's state and prints what others need to know of it.

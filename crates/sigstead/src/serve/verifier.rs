@@ -1,6 +1,6 @@
 //! The verifier role: its key, made once, and its service.
 
-use super::config::{RootSource, VerifierConfig};
+use super::config::{RootConfig, RootSource, VerifierConfig};
 use super::service::Service;
 use crate::commands::input::read_limited;
 use anyhow::{Context, Result, bail};
@@ -61,9 +61,11 @@ pub(super) async fn build(
         registry: registry.clone(),
         summarizer,
     };
+    let default = Config::default();
     let settings = Config {
         registries: Registries::Only(config.registries),
-        ..Config::default()
+        max_artifact: config.max_artifact.unwrap_or(default.max_artifact),
+        ..default
     };
     let verifier = verifier_api::build(settings, deps)?;
     Ok(Service {
@@ -91,28 +93,42 @@ fn summarizer(config: &VerifierConfig, file: &Path) -> Result<Option<Summarizer>
 async fn roots(config: &VerifierConfig, clock: &Clock, registry: &Registry) -> Result<Roots> {
     let mut builder = Roots::builder();
     for root in &config.roots {
-        builder = match &root.source {
-            RootSource::File(path) => builder.file(&root.name, path),
-            RootSource::Tuf {
-                url,
-                anchor,
-                folder,
-                refresh,
-            } => {
-                let place = || format!("trusted root {}", root.name);
-                let anchor = read_limited(anchor, MAX_ANCHOR).with_context(place)?;
-                let mut tuf = Tuf::new(url, anchor, folder).with_context(place)?;
-                if let Some(interval) = refresh {
-                    tuf = tuf.refreshed(*interval).with_context(place)?;
-                }
+        builder = match (&root.source, repository(root)?) {
+            (RootSource::File(path), _) => builder.file(&root.name, path),
+            (RootSource::Tuf { refresh, .. }, Some(tuf)) => {
+                let tuf = match refresh {
+                    Some(interval) => tuf.refreshed(*interval).with_context(|| place(root))?,
+                    None => tuf,
+                };
                 builder.tuf(&root.name, tuf)
             }
+            (RootSource::Tuf { .. }, None) => builder,
         };
     }
     if !builder.has(SIGSTORE) {
         builder = builder.embedded();
     }
     Ok(builder.build(clock.clone(), registry).await?)
+}
+
+/// The TUF repository that a root comes from, never refreshed by itself; none for one from a file.
+pub(crate) fn repository(root: &RootConfig) -> Result<Option<Tuf>> {
+    let RootSource::Tuf {
+        url,
+        anchor,
+        folder,
+        ..
+    } = &root.source
+    else {
+        return Ok(None);
+    };
+    let anchor = read_limited(anchor, MAX_ANCHOR).with_context(|| place(root))?;
+    let tuf = Tuf::new(url, anchor, folder).with_context(|| place(root))?;
+    Ok(Some(tuf))
+}
+
+fn place(root: &RootConfig) -> String {
+    format!("trusted root {}", root.name)
 }
 
 fn check(verifier: &Verifier) -> Check {

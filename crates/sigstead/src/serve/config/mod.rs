@@ -3,7 +3,7 @@
 mod verifier;
 mod witness;
 
-pub(crate) use verifier::{RootSource, VerifierConfig};
+pub(crate) use verifier::{RootConfig, RootSource, VerifierConfig};
 pub(crate) use witness::WitnessConfig;
 
 use super::table::{Problems, Section, Value};

@@ -15,6 +15,8 @@ pub(crate) struct VerifierConfig {
     pub(crate) policies: Option<PathBuf>,
     /// Registries that callers may have asked about images.
     pub(crate) registries: Vec<String>,
+    /// Bytes of an uploaded artifact.
+    pub(crate) max_artifact: Option<u64>,
     pub(crate) roots: Vec<RootConfig>,
 }
 
@@ -49,6 +51,7 @@ pub(crate) enum RootSource {
 const NAME: &str = "write a name of letters, digits, '-', '_', '.', e.g. name = \"default\"";
 const SOURCE: &str = "write file = \"PATH\", or tuf = \"https://…\" with root and folder";
 const REFRESH: &str = "write a whole number and m, h or d, at least 1m, e.g. refresh = \"1d\"";
+const SIZE: &str = "write a whole number and KiB, MiB, GiB or TiB, e.g. max_artifact = \"64GiB\"";
 const REGISTRY: &str =
     "write host or host:port, as in references: registries = [\"registry.example.com:5000\"]";
 const ID: &str =
@@ -71,6 +74,9 @@ pub(super) fn read(
         Some(value) => registries(&value, problems),
         None => Some(Vec::new()),
     };
+    let max_artifact = optional(section.get("max_artifact"), |value| {
+        value.parse(bytes, SIZE, problems)
+    });
     let roots = match section.get("roots") {
         Some(value) => roots(&value, folder, problems),
         None => Some(Vec::new()),
@@ -81,6 +87,7 @@ pub(super) fn read(
         summaries: summaries?,
         policies: policies?,
         registries: registries?,
+        max_artifact: max_artifact?,
         roots: roots?,
     })
 }
@@ -208,6 +215,26 @@ fn check_name(text: &str) -> Result<String, &'static str> {
     }
 }
 
+fn bytes(text: &str) -> Result<u64, &'static str> {
+    let problem = "is no size";
+    let (count, unit) = text
+        .split_at_checked(text.len().saturating_sub(3))
+        .ok_or(problem)?;
+    let unit = match unit {
+        "KiB" => 1 << 10,
+        "MiB" => 1 << 20,
+        "GiB" => 1 << 30,
+        "TiB" => 1 << 40,
+        _ => return Err(problem),
+    };
+    let count: u64 = count.trim_end().parse().map_err(|_| problem)?;
+    match count.checked_mul(unit) {
+        // Nothing could be uploaded at all.
+        None | Some(0) => Err(problem),
+        Some(bytes) => Ok(bytes),
+    }
+}
+
 fn interval(text: &str) -> Result<Duration, &'static str> {
     let problem = "is no length of time";
     let unit = text.chars().next_back().ok_or(problem)?;
@@ -252,6 +279,24 @@ mod tests {
         };
         assert_eq!(config.roots[1].source, tuf);
         assert!(config.summaries.is_none() && config.policies.is_none());
+        assert_eq!(config.max_artifact, None);
+    }
+
+    #[test]
+    fn the_largest_upload_has_a_unit_and_is_not_nothing() {
+        let of = |size: &str| {
+            parse(&format!(
+                "[verifier]\nlisten = \"127.0.0.1:1\"\nmax_artifact = \"{size}\"\n"
+            ))
+        };
+        for (size, bytes) in [("1KiB", 1024), ("5 GiB", 5 << 30), ("2TiB", 2 << 40)] {
+            assert_eq!(of(size).unwrap().max_artifact, Some(bytes), "{size}");
+        }
+        for size in ["", "0MiB", "5", "5GB", "-1KiB", "99999999TiB", "é"] {
+            let error = of(size).unwrap_err().to_string();
+            let want = "verifier.max_artifact (conf/v.toml:3): is no size; write a whole number";
+            assert!(error.contains(want), "{size}: {error}");
+        }
     }
 
     #[test]
