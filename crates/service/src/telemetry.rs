@@ -24,3 +24,11 @@ pub fn init(form: Form, default_filter: &str) {
         Form::Json => builder.json().try_init(),
     };
 }
+
+/// Checks a filter and gives it back.
+///
+/// # Errors
+/// When a part of it is no `target=level`.
+pub fn check_filter(text: &str) -> Result<String, tracing_subscriber::filter::ParseError> {
+    EnvFilter::builder().parse(text).map(|_| text.to_owned())
+}

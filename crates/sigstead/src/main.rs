@@ -2,6 +2,7 @@
 
 mod cli;
 mod commands;
+mod compose;
 mod database;
 mod exit;
 mod instance;
@@ -25,6 +26,7 @@ fn run(cli: cli::Cli) -> Result<exit::Outcome, exit::Failure> {
         cli::Command::Up(args) => up::run(args),
         cli::Command::Init(args) => serve::init(args),
         cli::Command::Serve(args) => serve::run(args),
+        cli::Command::Config(command) => commands::config::run(command),
         cli::Command::Token(args) => commands::token::run(args),
         cli::Command::Sign(args) => commands::sign::run_sign(args),
         cli::Command::Attest(args) => commands::sign::run_attest(args),
