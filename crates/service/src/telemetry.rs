@@ -21,7 +21,7 @@ pub fn init(form: Form, default_filter: &str) {
     // An error means that a subscriber is set already (tests): that one stays.
     let _ = match form {
         Form::Text => builder.with_target(false).try_init(),
-        Form::Json => builder.json().try_init(),
+        Form::Json => builder.json().flatten_event(true).try_init(),
     };
 }
 

@@ -222,6 +222,7 @@ impl Role {
     /// What an instance is made of. The verifier may be with it, and may be by itself.
     pub(crate) const OF_INSTANCE: [Self; 5] =
         [Self::Fulcio, Self::Rekor, Self::Ct, Self::Tsa, Self::Tuf];
+    #[cfg(test)]
     /// Every role, in the order of the first screen.
     pub(crate) const ALL: [Self; 7] = [
         Self::Fulcio,

@@ -7,6 +7,7 @@ mod database;
 mod exit;
 mod instance;
 mod outward;
+mod passphrase;
 mod rotation;
 mod serve;
 mod trust_files;
@@ -22,6 +23,10 @@ fn main() -> ExitCode {
 }
 
 fn run(cli: cli::Cli) -> Result<exit::Outcome, exit::Failure> {
+    use cli::Command::{Config, Init, Serve};
+    if !matches!(cli.command, Config(_) | Init(_) | Serve(_)) {
+        passphrase::of_environment().map_err(exit::Failure::Usage)?;
+    }
     match cli.command {
         cli::Command::Up(args) => up::run(args),
         cli::Command::Init(args) => serve::init(args),

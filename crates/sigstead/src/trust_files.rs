@@ -68,7 +68,11 @@ pub(crate) fn trusted_root(public: &PublicHalf) -> Result<TrustedRoot> {
             public.ct_log.key_id(),
             since(&start),
         )],
-        timestamp_authorities: vec![authority(&public.timestamp_url(), &public.tsa_chain, &start)],
+        timestamp_authorities: vec![authority(
+            &public.timestamp_url(),
+            &public.tsa_chain,
+            &start,
+        )],
     })
 }
 

@@ -4,8 +4,9 @@ use crate::cli::{ConfigArgs, ConfigCommand, Role};
 use crate::exit::{Failure, Outcome};
 use crate::serve::config::keys::{KEYS, Key, Kind, find};
 use crate::serve::config::{Config, Values, string};
+use crate::serve::load_tls;
 use crate::serve::tree::{Item, Node};
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 use serde_json::json;
 use std::fmt::Write as _;
 
@@ -39,6 +40,16 @@ fn check(args: &ConfigArgs, roles: &[Role]) -> Result<()> {
             problems.push(format!("\n  {error:#}"));
         }
     };
+    if let Some(path) = &config.passphrase_file {
+        note(
+            keys::Passphrase::from_file(path)
+                .map(drop)
+                .context("keys.passphrase_file"),
+        );
+    }
+    if let Some(tls) = &config.tls {
+        note(load_tls(tls).map(drop));
+    }
     if let Some(instance) = &config.instance {
         note(instance.database().map(drop));
         if roles.contains(&Role::Fulcio) {
@@ -47,10 +58,7 @@ fn check(args: &ConfigArgs, roles: &[Role]) -> Result<()> {
     }
     if !problems.is_empty() {
         let (count, listed) = (problems.len(), problems.concat());
-        bail!(
-            "{} has {count} problem(s):{listed}",
-            config.path.display()
-        );
+        bail!("{} has {count} problem(s):{listed}", config.path.display());
     }
     let names: Vec<&str> = roles.iter().map(|role| role.name()).collect();
     print(&format!(
@@ -101,7 +109,10 @@ fn of_key(config: &Config, key: &'static Key) -> Option<Effective> {
             source: node.source.clone(),
         });
     }
-    let computed = config.instance.as_ref().and_then(|instance| instance.value(key.path));
+    let computed = config
+        .instance
+        .as_ref()
+        .and_then(|instance| instance.value(key.path));
     let value = match computed {
         Some(value) => value,
         None => default(config, key)?,
@@ -178,7 +189,9 @@ fn explain(key: &str) -> Result<()> {
             false => bail!("{key} is no setting; is it {}?", near.join(", ")),
         }
     }
-    let lines = found.iter().map(|key| format!("{:<28}{}", key.path, key.what));
+    let lines = found
+        .iter()
+        .map(|key| format!("{:<28}{}", key.path, key.what));
     print(&lines.collect::<Vec<_>>().join("\n"));
     Ok(())
 }

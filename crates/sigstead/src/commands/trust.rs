@@ -18,7 +18,7 @@ pub(crate) fn export(args: ExportArgs) -> Result<Outcome, Failure> {
 }
 
 /// The issuer that `up` published last; none when it served others' issuers.
-pub(crate) fn oidc_url(layout: &Layout) -> Option<String> {
+pub(super) fn oidc_url(layout: &Layout) -> Option<String> {
     let json = std::fs::read(layout.trust().join(SIGNING_CONFIG_FILE)).ok()?;
     let config = SigningConfig::parse(&json).ok()?;
     config.oidc_urls.first().map(|service| service.url.clone())

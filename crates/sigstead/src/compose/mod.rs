@@ -63,6 +63,8 @@ impl Issuers {
 pub(crate) struct Settings {
     pub(crate) roles: Vec<Role>,
     pub(crate) issuers: Issuers,
+    /// The development issuer is on, here or in another process.
+    pub(crate) has_dev_issuer: bool,
     pub(crate) database: Database,
     pub(crate) outward: OutwardArgs,
     pub(crate) limits: Limits,
@@ -74,9 +76,7 @@ pub(crate) fn needs(roles: &[Role], dev_issuer: bool) -> Vec<Purpose> {
     for role in roles {
         let of_role: &[Purpose] = match role {
             // It logs what it issues by itself.
-            Role::Fulcio if dev_issuer => {
-                &[Purpose::IssuingCa, Purpose::CtLog, Purpose::DevIssuer]
-            }
+            Role::Fulcio if dev_issuer => &[Purpose::IssuingCa, Purpose::CtLog, Purpose::DevIssuer],
             Role::Fulcio => &[Purpose::IssuingCa, Purpose::CtLog],
             Role::Ct => &[Purpose::CtLog],
             Role::Rekor => &[Purpose::RekorV1, Purpose::RekorV2],
@@ -96,7 +96,7 @@ pub(crate) fn needs(roles: &[Role], dev_issuer: bool) -> Vec<Purpose> {
 /// The services of one process.
 pub(crate) struct Services {
     pub(crate) parts: Vec<Part>,
-    /// URL of the development issuer, when it is on.
+    /// URL of the development issuer, when it is on, here or in another process.
     pub(crate) dev_issuer: Option<String>,
     logs: Option<Arc<RekorLogs>>,
     ct: Option<Log>,
@@ -120,7 +120,9 @@ impl Services {
         let tuf = tuf_repository::open(&instance.layout, &settings.database, clock)?;
         let mut services = Self {
             parts: Vec::new(),
-            dev_issuer: None,
+            dev_issuer: settings
+                .has_dev_issuer
+                .then(|| DevIssuer::email_issuer_of(instance.public.fulcio_url())),
             logs: None,
             ct: None,
             served: None,
@@ -164,7 +166,7 @@ impl Services {
 
     /// The CA, and the development issuer beside it when no others are configured.
     fn fulcio(
-        &mut self,
+        &self,
         instance: &Instance,
         issuers: Issuers,
         ct: &CtLog,
@@ -194,11 +196,14 @@ impl Services {
             registry: registry.clone(),
         };
         let mut router = fulcio::build(config, deps).context("certificate authority")?;
-        let mut checks = vec![probe("certificate authority", &router, "/api/v2/trustBundle")];
+        let mut checks = vec![probe(
+            "certificate authority",
+            &router,
+            "/api/v2/trustBundle",
+        )];
         // It issues nothing without the log.
         checks.push(appending("CT log, appending", ct.log()));
         if let Some(issuer) = dev {
-            self.dev_issuer = Some(issuer.email_issuer());
             router = router.merge(issuer.router());
         }
         Ok(Part::new(Role::Fulcio, router, checks))
@@ -223,7 +228,7 @@ impl Services {
     /// publishes them in the TUF repository. Answers how far `instance.json` was looked at.
     pub(crate) async fn settle(&self, layout: &Layout) -> Result<Stamp> {
         let seen = Stamp::of(layout);
-        let oidc = self.oidc(layout);
+        let oidc = &self.dev_issuer;
         match (&self.logs, &self.served) {
             (Some(logs), Some(served)) => {
                 finish(layout, logs, Some(served), oidc.as_deref(), &self.tuf).await?;
@@ -232,7 +237,9 @@ impl Services {
                 let publishes = self.roles.contains(&Role::Tuf);
                 let tuf = publishes.then_some(&self.tuf);
                 if let Err(error) = show_trust(layout, oidc.as_deref(), tuf).await {
-                    tracing::error!("the TUF repository does not have the newest trust files: {error:#}");
+                    tracing::error!(
+                        "the TUF repository does not have the newest trust files: {error:#}"
+                    );
                 }
             }
             _ => {}
@@ -242,7 +249,7 @@ impl Services {
 
     /// Sees to what is recorded while the process serves: rotations, and what clients are to know of them.
     pub(crate) fn watch(&self, layout: &Layout, seen: Stamp) -> Option<JoinHandle<()>> {
-        let (layout, oidc) = (layout.clone(), self.oidc(layout));
+        let (layout, oidc) = (layout.clone(), self.dev_issuer.clone());
         let tuf = self.tuf.clone();
         match (&self.logs, &self.served) {
             (Some(logs), Some(served)) => {
@@ -270,14 +277,6 @@ impl Services {
         }
         if let Some(logs) = &self.logs {
             logs.close().await;
-        }
-    }
-
-    /// The issuer for the signing configs: the one of this process, or the one that another one published.
-    fn oidc(&self, layout: &Layout) -> Option<String> {
-        match self.roles.contains(&Role::Fulcio) {
-            true => self.dev_issuer.clone(),
-            false => crate::commands::trust::oidc_url(layout),
         }
     }
 

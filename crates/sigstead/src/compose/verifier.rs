@@ -36,10 +36,7 @@ impl Settings {
             roots: Vec::new(),
             policies: policies.is_dir().then_some(policies),
             registries: Registries::Loopback,
-            summarizer: Some(Summarizer::new(
-                &instance.public.url,
-                instance.verifier()?,
-            )?),
+            summarizer: Some(Summarizer::new(&instance.public.url, instance.verifier()?)?),
         })
     }
 }

@@ -47,7 +47,11 @@ impl Signers {
             let (signer, _) = folder.load_or_create(purpose, algorithm)?;
             Ok(signer)
         };
-        OF_SERVICES.into_iter().map(make).collect::<Result<_>>().map(Self)
+        OF_SERVICES
+            .into_iter()
+            .map(make)
+            .collect::<Result<_>>()
+            .map(Self)
     }
 
     /// Loads keys and compares each with the public half that was published for it.

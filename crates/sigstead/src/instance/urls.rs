@@ -66,7 +66,9 @@ mod tests {
             ..Urls::default()
         };
         let old = rekor("https://rekor.example.com");
-        rekor("http://rekor.example.com:8443").check_follow(&old, base).unwrap();
+        rekor("http://rekor.example.com:8443")
+            .check_follow(&old, base)
+            .unwrap();
         let error = Urls::default().check_follow(&old, base).unwrap_err();
         assert!(error.to_string().contains("rekor.url"), "{error}");
         let tsa = Urls {

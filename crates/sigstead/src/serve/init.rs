@@ -6,6 +6,7 @@ use crate::cli::{InitArgs, Role};
 use crate::compose::{Issuers, Services, Settings};
 use crate::exit::{Failure, Outcome};
 use crate::instance::{Instance, Layout};
+use crate::passphrase;
 use ::service::telemetry;
 use anyhow::{Context, Result};
 use clock::Clock;
@@ -17,6 +18,7 @@ use std::path::Path;
 pub(crate) fn run(args: InitArgs) -> Result<Outcome, Failure> {
     telemetry::init(telemetry::Form::Text, "warn");
     let config = Config::load(&args.config).map_err(Failure::Usage)?;
+    passphrase::of_config(config.passphrase_file.as_deref()).map_err(Failure::Usage)?;
     match (args.role, &config.instance) {
         (Some(Role::Witness), _) => {
             let settings = config.witness.as_ref();
@@ -77,6 +79,7 @@ async fn instance(config: &Config, settings: &InstanceConfig, as_json: bool) -> 
     let settings_of_all = Settings {
         roles,
         issuers,
+        has_dev_issuer: settings.has_dev_issuer(),
         database,
         outward: settings.outward.clone(),
         limits: settings.limits.clone(),

@@ -9,10 +9,12 @@ pub(crate) mod tree;
 mod verifier;
 mod witness;
 
+pub(crate) use addresses::load as load_tls;
 pub(crate) use init::run as init;
 
 use crate::cli::ServeArgs;
 use crate::exit::{Failure, Outcome};
+use crate::passphrase;
 use ::service::{health, listen, shutdown, telemetry};
 use addresses::Addresses;
 use anyhow::{Context, Result};
@@ -20,6 +22,7 @@ use clock::Clock;
 use config::Config;
 use prometheus::Registry;
 use roles::Running;
+use sd_notify::NotifyState;
 use std::io::Write;
 
 /// Shown below the help of `serve`.
@@ -78,13 +81,13 @@ All settings: sigstead config explain. A witness, or a verifier without an insta
 "#;
 
 /// What is logged unless the configuration says otherwise.
-const FILTER: &str =
-    "warn,sigstead=info,access=info,witness=info,verifier_api=info,trust=info,tuf=info,service=info";
+const FILTER: &str = "warn,sigstead=info,access=info,witness=info,verifier_api=info,trust=info,tuf=info,service=info";
 
 /// `sigstead serve`: runs roles until a signal.
 pub(crate) fn run(args: ServeArgs) -> Result<Outcome, Failure> {
     let config = Config::load(&args.config).map_err(Failure::Usage)?;
     let roles = config.roles(&args.roles).map_err(Failure::Usage)?;
+    passphrase::of_config(config.passphrase_file.as_deref()).map_err(Failure::Usage)?;
     let filter = config.log.filter.as_deref().unwrap_or(FILTER);
     telemetry::init(config.log.form, filter);
     // The first random bytes cost some 30 ms: get them while the database opens.
@@ -95,34 +98,41 @@ pub(crate) fn run(args: ServeArgs) -> Result<Outcome, Failure> {
 
 async fn serve(config: Config, roles: Vec<crate::cli::Role>) -> Result<()> {
     // 1. The addresses: a taken port is told before a database is opened.
-    let addresses = Addresses::bind(&config, &roles).await?;
-    let admin = match config.admin_listen {
-        Some(address) => Some(listen::bind(address).await.context("admin_listen")?),
-        None => None,
-    };
+    let mut addresses = Addresses::bind(&config, &roles).await?;
     // 2. The roles, on what is there; each answers once.
     let (clock, registry) = (Clock::system(), Registry::new());
+    let access = addresses::access(&config, &registry)?;
     let running = Running::build(&config, &roles, &clock, &registry).await?;
     let background = running.start().await?;
     // 3. Serve, and say so.
     let (trigger, shutdown) = shutdown::pair();
     tokio::spawn(trigger.on_signals()?);
     let mut screen = String::new();
-    if let Some(listener) = admin {
+    if let Some(listener) = addresses.admin.take() {
         screen += &format!("metrics on http://{}/metrics\n", listener.local_addr()?);
         let router = health::metrics_router(registry).merge(running.health());
         tokio::spawn(listen::serve(listener, router, shutdown.clone()));
     }
-    let (text, serving) = addresses.serve(&running, &shutdown)?;
+    let (text, serving) = addresses.serve(&running, &access, &shutdown)?;
     screen += &text;
     say(&format!("{screen}ready\n"))?;
+    tell_manager(&[NotifyState::Ready]);
     // 4. Finish what is in hand: the requests, then the batches that they wait for, then what they stand on.
+    shutdown.wait().await;
+    tell_manager(&[NotifyState::Stopping]);
     for task in serving {
         task.await.context("a listener's task failed")??;
     }
     background.iter().for_each(|task| task.abort());
     running.close().await;
     Ok(())
+}
+
+/// Tells systemd (`Type=notify`); without it nobody listens.
+fn tell_manager(states: &[NotifyState<'_>]) {
+    if let Err(error) = sd_notify::notify(false, states) {
+        tracing::warn!(%error, "the service manager was not told");
+    }
 }
 
 fn runtime() -> Result<tokio::runtime::Runtime> {

@@ -49,7 +49,11 @@ impl Running {
             let part = verifier::build(config, instance, clock, registry).await?;
             running.parts.push(part);
         }
-        if let Some(witness) = config.witness.as_ref().filter(|_| roles.contains(&Role::Witness)) {
+        if let Some(witness) = config
+            .witness
+            .as_ref()
+            .filter(|_| roles.contains(&Role::Witness))
+        {
             let part = witness::build(witness, &config.path, clock, registry).await?;
             running.parts.push(part);
         }
@@ -91,7 +95,10 @@ impl Running {
     }
 
     fn readiness(&self) -> Readiness {
-        let checks = self.parts.iter().flat_map(|part| part.checks.iter().cloned());
+        let checks = self
+            .parts
+            .iter()
+            .flat_map(|part| part.checks.iter().cloned());
         Readiness::new(checks.collect())
     }
 
@@ -139,6 +146,7 @@ fn services(settings: &InstanceConfig, roles: Vec<Role>) -> Result<Settings> {
     Ok(Settings {
         roles,
         issuers,
+        has_dev_issuer: settings.has_dev_issuer(),
         database,
         outward: settings.outward.clone(),
         limits: settings.limits.clone(),

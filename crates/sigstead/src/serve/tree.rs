@@ -122,15 +122,11 @@ fn value(found: &Spanned<DeValue<'_>>, place: &impl Fn(usize) -> String) -> Node
     let item = match found.get_ref() {
         DeValue::String(text) => Item::Text(text.to_string()),
         DeValue::Boolean(is) => Item::Boolean(*is),
-        DeValue::Integer(number) => {
-            match i64::from_str_radix(number.as_str(), number.radix()) {
-                Ok(number) => Item::Integer(number),
-                Err(_) => Item::Other("a number that is too large"),
-            }
-        }
-        DeValue::Array(items) => {
-            Item::Array(items.iter().map(|item| value(item, place)).collect())
-        }
+        DeValue::Integer(number) => match i64::from_str_radix(number.as_str(), number.radix()) {
+            Ok(number) => Item::Integer(number),
+            Err(_) => Item::Other("a number that is too large"),
+        },
+        DeValue::Array(items) => Item::Array(items.iter().map(|item| value(item, place)).collect()),
         DeValue::Table(entries) => return table(entries, source, place),
         DeValue::Float(_) => Item::Other("float"),
         DeValue::Datetime(_) => Item::Other("datetime"),

@@ -39,7 +39,9 @@ pub(super) async fn build(
     };
     let registries = section.map(|section| section.registries.clone());
     let settings = verifier::Settings {
-        roots: section.map(|section| section.roots.clone()).unwrap_or_default(),
+        roots: section
+            .map(|section| section.roots.clone())
+            .unwrap_or_default(),
         policies: section.and_then(|section| section.policies.clone()),
         registries: Registries::Only(registries.unwrap_or_default()),
         summarizer,
@@ -51,11 +53,17 @@ pub(super) async fn build(
 
 /// Who signs summaries: the configured key, or the instance's where it is here.
 fn signer(config: &Config, instance: Option<&Instance>) -> Result<Option<(String, Signer)>> {
-    let summaries = config.verifier.as_ref().and_then(|section| section.summaries.as_ref());
+    let summaries = config
+        .verifier
+        .as_ref()
+        .and_then(|section| section.summaries.as_ref());
     if let Some(summaries) = summaries {
         let signer = KeyFolder::of_file(&summaries.key)?.load(Purpose::Verifier);
         let signer = signer.with_context(|| {
-            format!("run: sigstead init verifier --config {}", config.path.display())
+            format!(
+                "run: sigstead init verifier --config {}",
+                config.path.display()
+            )
         })?;
         return Ok(Some((summaries.id.clone(), signer)));
     }

@@ -48,6 +48,7 @@ async fn up(args: UpArgs, url: String, host: String) -> Result<()> {
     let registry = Registry::new();
     let settings = Settings {
         roles: Role::OF_INSTANCE.to_vec(),
+        has_dev_issuer: issuers.text.is_none(),
         issuers,
         database: args.database.or_file_in(&instance.layout),
         outward: args.outward.clone(),
@@ -75,7 +76,10 @@ async fn up(args: UpArgs, url: String, host: String) -> Result<()> {
     screen::print(&instance, services.dev_issuer.as_deref(), args.json)?;
     // 6. Finish what is in hand.
     serving.await.context("the listener's task failed")??;
-    watching.into_iter().chain(signing).for_each(|task| task.abort());
+    watching
+        .into_iter()
+        .chain(signing)
+        .for_each(|task| task.abort());
     services.close().await;
     Ok(())
 }

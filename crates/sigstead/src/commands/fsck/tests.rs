@@ -54,7 +54,10 @@ async fn instance() -> (tempfile::TempDir, PublicHalf, Vec<(String, TreeHead)>) 
 fn signers(instance: &Instance) -> [(&'static str, Arc<dyn HeadSigner>); 3] {
     let (host, signers) = (&instance.public.host, &instance.signers);
     [
-        ("ct", ct::CtLog::head_signer(host, signers.get(Purpose::CtLog).unwrap())),
+        (
+            "ct",
+            ct::CtLog::head_signer(host, signers.get(Purpose::CtLog).unwrap()),
+        ),
         (
             "rekor-v1",
             instance

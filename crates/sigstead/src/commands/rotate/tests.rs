@@ -40,7 +40,10 @@ async fn instance_on(server: Option<&str>) -> tempfile::TempDir {
         outward: crate::outward::Outward::default(),
     };
     let logs = RekorLogs::new(&instance, opener);
-    let signer = ct::CtLog::head_signer("127.0.0.1", instance.signers.get(keys::Purpose::CtLog).unwrap());
+    let signer = ct::CtLog::head_signer(
+        "127.0.0.1",
+        instance.signers.get(keys::Purpose::CtLog).unwrap(),
+    );
     logs.open_other("ct", "127.0.0.1/ctlog", signer)
         .await
         .unwrap();

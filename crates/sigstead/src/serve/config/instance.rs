@@ -114,13 +114,27 @@ const BATCH_AGE: &str = "write a whole number and ms or s, 1ms to 10s, e.g. batc
 /// Whether the file speaks of an instance at all.
 pub(super) fn is_there(root: &Section<'_>) -> bool {
     let sections = Role::OF_INSTANCE.iter().any(|role| root.has(role.name()));
-    let keys = ["data_dir", "state_dir", "url", "database", "database_url_file", "logs"];
+    let keys = [
+        "data_dir",
+        "state_dir",
+        "url",
+        "database",
+        "database_url_file",
+        "logs",
+    ];
     sections || keys.into_iter().any(|key| root.has(key))
 }
 
 /// Knows the keys of an instance that is not there, for a message about unknown ones.
 pub(super) fn mention(root: &mut Section<'_>) {
-    for key in ["data_dir", "state_dir", "url", "database", "database_url_file", "logs"] {
+    for key in [
+        "data_dir",
+        "state_dir",
+        "url",
+        "database",
+        "database_url_file",
+        "logs",
+    ] {
         root.get(key);
     }
     for role in Role::OF_INSTANCE {
@@ -138,7 +152,9 @@ pub(super) fn read(
     let cure = "write data_dir = \"PATH\", the folder of the instance's keys";
     let data_dir = root.require("data_dir", cure, problems);
     let data_dir = data_dir.and_then(|value| path_in(folder, &value, problems));
-    let state_dir = optional(root.get("state_dir"), |value| path_in(folder, value, problems));
+    let state_dir = optional(root.get("state_dir"), |value| {
+        path_in(folder, value, problems)
+    });
     let database = database(root, folder, problems);
     let url = root.require("url", super::URL, problems);
     let url = url.and_then(|value| value.parse(base_url, super::URL, problems));
@@ -147,7 +163,10 @@ pub(super) fn read(
             Some(section) => logs(section, folder, problems),
             None => (None, None),
         },
-        None => (Some(crate::rotation::limits()), Some(OutwardArgs::default())),
+        None => (
+            Some(crate::rotation::limits()),
+            Some(OutwardArgs::default()),
+        ),
     };
     let mut roles = Roles {
         folder,
@@ -201,7 +220,8 @@ fn database(
                     let in_file = !value.at.starts_with("environment ");
                     let parsed = url::Url::parse(&url);
                     let has_password = parsed.is_ok_and(|url| {
-                        url.password().is_some() || url.query_pairs().any(|(name, _)| name == "password")
+                        url.password().is_some()
+                            || url.query_pairs().any(|(name, _)| name == "password")
                     });
                     if has_password && in_file {
                         problems.add(value.key, value.at, "holds a password", PASSWORD);

@@ -13,7 +13,9 @@ pub(super) fn environment(
     variables: impl IntoIterator<Item = (String, String)>,
     problems: &mut Problems<'_>,
 ) {
-    let named = variables.into_iter().filter(|(name, _)| name.starts_with(PREFIX));
+    let named = variables
+        .into_iter()
+        .filter(|(name, _)| name.starts_with(PREFIX));
     let mut variables: Vec<_> = named.collect();
     variables.sort();
     for (name, text) in variables {

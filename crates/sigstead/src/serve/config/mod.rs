@@ -159,7 +159,10 @@ impl Config {
         let own = match role {
             Role::Verifier => self.verifier.as_ref().and_then(|verifier| verifier.listen),
             Role::Witness => self.witness.as_ref().and_then(|witness| witness.listen),
-            _ => self.instance.as_ref().and_then(|instance| instance.listen_of(role)),
+            _ => self
+                .instance
+                .as_ref()
+                .and_then(|instance| instance.listen_of(role)),
         };
         own.unwrap_or(self.listen)
     }
@@ -292,7 +295,10 @@ fn base_url(text: &str) -> Result<String, String> {
         && url.username().is_empty()
         && url.password().is_none();
     if !matches!(url.scheme(), "http" | "https") {
-        return Err(format!("has scheme {}, and clients need http or https", url.scheme()));
+        return Err(format!(
+            "has scheme {}, and clients need http or https",
+            url.scheme()
+        ));
     }
     match is_plain && url.host_str().is_some() {
         true => Ok(text.trim_end_matches('/').to_owned()),
@@ -342,81 +348,4 @@ pub(crate) fn string(text: &str) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const LOG: &str =
-        "example.com/behind-the-sofa+13e30ba2+ASmsuuFBvMrwsi4alNNNC8c2HlJtC/4SyJeUvJMilm3X";
-
-    fn parse(text: &str) -> Result<Config> {
-        Config::parse(Path::new("conf/w.toml"), text)
-    }
-
-    #[test]
-    fn the_example_of_the_help_is_a_configuration() {
-        let text = super::super::EXAMPLE
-            .lines()
-            .skip_while(|line| !line.trim().starts_with("admin_listen"))
-            .collect::<Vec<_>>()
-            .join("\n");
-        let config = parse(&text).unwrap();
-        let witness = config.witness.unwrap();
-        assert_eq!(witness.logs.len(), 2);
-        assert_eq!(witness.logs[0].origin, witness.logs[0].key.name());
-        assert_eq!(witness.key, Path::new("conf/witness.pem"));
-        assert_eq!(witness.prefix, "");
-    }
-
-    #[test]
-    fn every_problem_is_told_at_once_with_key_line_and_cure() {
-        let text = format!(
-            "color = 1\n[witness]\nname = \"a b\"\nkey = 5\nlisten = \"here\"\nprefix = \"w1\"\nlogs = [\n  {{ vkey = \"x\" }},\n  {{ origin = \"o\" }},\n  {{ vkey = \"{LOG}\" }},\n  {{ vkey = \"{LOG}\" }},\n]\nextra = true\n"
-        );
-        let error = parse(&text).unwrap_err().to_string();
-        for want in [
-            "10 problem(s)",
-            "color (conf/w.toml:1): is no setting; known here: listen, admin_listen, log",
-            "witness.name (conf/w.toml:3): a key name must not hold ' '",
-            "witness.key (conf/w.toml:4): is of type integer; write text",
-            "witness.database (conf/w.toml:2): is missing; write database = \"PATH\"",
-            "witness.listen (conf/w.toml:5): invalid socket address",
-            "witness.prefix (conf/w.toml:6): must begin with /",
-            "witness.logs[0].vkey (conf/w.toml:8): a verifier key is",
-            "witness.logs[1].vkey (conf/w.toml:9): is missing",
-            "witness.logs[3] (conf/w.toml:11): stands here twice",
-            "witness.extra (conf/w.toml:13): is no setting",
-        ] {
-            assert!(error.contains(want), "{want} is not in\n{error}");
-        }
-    }
-
-    #[test]
-    fn what_is_no_toml_is_said_with_its_place() {
-        let error = parse("[witness\n").unwrap_err().to_string();
-        assert!(
-            error.contains("conf/w.toml is not TOML") && error.contains("line 1"),
-            "{error}"
-        );
-    }
-
-    #[test]
-    fn a_witness_is_no_log_to_be_witnessed() {
-        let key = "witness.example.org/w1+cfcd1a67+BAOhB7/zzhC+HXDdGOdLwJln5NYwm6UNXx3chmQSVTG4";
-        let error = parse(&format!("[witness]\nlogs = [{{ vkey = \"{key}\" }}]\n")).unwrap_err();
-        assert!(
-            error.to_string().contains("is the key of a witness"),
-            "{error}"
-        );
-    }
-
-    #[test]
-    fn absolute_paths_stay() {
-        let text = format!(
-            "[witness]\nname = \"w\"\nkey = \"/k.pem\"\ndatabase = \"w.db\"\nlisten = \"[::1]:1\"\nlogs = [{{ vkey = \"{LOG}\", origin = \"o - 1\" }}]\n"
-        );
-        let witness = parse(&text).unwrap().witness.unwrap();
-        assert_eq!(witness.key, Path::new("/k.pem"));
-        assert_eq!(witness.database, Path::new("conf/w.db"));
-        assert_eq!(witness.logs[0].origin, "o - 1");
-    }
-}
+mod tests;
