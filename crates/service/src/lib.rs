@@ -12,3 +12,5 @@ pub mod path;
 pub mod shutdown;
 pub mod telemetry;
 pub mod tls;
+#[cfg(feature = "otel")]
+pub mod traces;

@@ -27,8 +27,9 @@ use tower::Layer;
 use tower::util::MapRequestLayer;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::request_id::{MakeRequestUuid, PropagateRequestIdLayer, SetRequestIdLayer};
-use tower_http::trace::{DefaultMakeSpan, DefaultOnResponse, TraceLayer};
-use tracing::Level;
+use tower_http::trace::TraceLayer;
+use tracing::Span;
+use tracing::field::Empty;
 
 /// Connections at once: at some 10 KiB each no burden on memory. Where the limit of descriptors is lower, accepting
 /// pauses.
@@ -217,8 +218,8 @@ fn layered(
         .layer(CatchPanicLayer::new())
         .layer(
             TraceLayer::new_for_http()
-                .make_span_with(DefaultMakeSpan::new().level(Level::DEBUG))
-                .on_response(DefaultOnResponse::new().level(Level::DEBUG)),
+                .make_span_with(span)
+                .on_response(told),
         )
         .layer(from_fn_with_state(access, access::note))
         .layer(PropagateRequestIdLayer::x_request_id())
@@ -227,6 +228,25 @@ fn layered(
     let with_body = MapRequestLayer::new(|request: http::Request<Incoming>| request.map(Body::new))
         .layer(cleaned);
     TowerToHyperService::new(with_body)
+}
+
+/// Without the query: it may hold a secret.
+fn span(request: &axum::extract::Request) -> Span {
+    let span = tracing::debug_span!(
+        "request",
+        otel.kind = "server",
+        http.request.method = %request.method(),
+        url.path = request.uri().path(),
+        http.response.status_code = Empty,
+    );
+    #[cfg(feature = "otel")]
+    crate::traces::adopt(&span, request);
+    span
+}
+
+fn told(response: &Response, time: Duration, span: &Span) {
+    span.record("http.response.status_code", response.status().as_u16());
+    tracing::debug!(status = response.status().as_u16(), ?time, "answered");
 }
 
 fn builder() -> auto::Builder<TokioExecutor> {

@@ -579,3 +579,110 @@ fn copy(from: &Path, to: &Path) {
         fs::copy(entry.path(), to.join(entry.file_name())).unwrap();
     }
 }
+
+/// The blocks of the guide of one language.
+fn guide(language: &str) -> Vec<String> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../deploy/guides/production.md");
+    let text = fs::read_to_string(path).unwrap();
+    let blocks = text.split("```").skip(1).step_by(2);
+    let start = format!("{language}\n");
+    blocks
+        .filter_map(|block| block.strip_prefix(start.as_str()))
+        .map(str::to_owned)
+        .collect()
+}
+
+#[tokio::test]
+async fn the_guide_works_from_the_first_line_to_a_served_instance() {
+    let [port, admin] = ports();
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path().display().to_string();
+    let local = |text: &str| {
+        text.replace("/etc/sigstead", &format!("{root}/etc"))
+            .replace("/var/lib/sigstead", &format!("{root}/state"))
+            .replace("127.0.0.1:8080", &format!("127.0.0.1:{port}"))
+            .replace("127.0.0.1:9090", &format!("127.0.0.1:{admin}"))
+    };
+    let etc = folder.path().join("etc");
+    fs::create_dir(&etc).unwrap();
+    fs::write(etc.join("sigstead.toml"), local(&guide("toml")[0])).unwrap();
+    fs::write(etc.join("issuers.yaml"), &guide("yaml")[0]).unwrap();
+    fs::write(etc.join("passphrase"), "a long passphrase\n").unwrap();
+    fs::set_permissions(etc.join("passphrase"), fs::Permissions::from_mode(0o600)).unwrap();
+    let blocks = guide("sh");
+    assert_eq!(blocks.len(), 3);
+    let mut serving = None;
+    for line in blocks.iter().flat_map(|block| block.lines()) {
+        let line = local(line);
+        let mut command = Command::new(env!("CARGO_BIN_EXE_sigstead"));
+        command.args(line.strip_prefix("sigstead ").unwrap().split(' '));
+        if line.contains(" serve ") {
+            serving = Some(Process::start(&mut command));
+            continue;
+        }
+        let output = command.output().unwrap();
+        assert!(output.status.success(), "{line}: {output:?}");
+    }
+    for port in [port, admin] {
+        assert_eq!(get(&format!("http://127.0.0.1:{port}/readyz")).await.0, 200);
+    }
+    // What the guide takes to a safe place is not needed.
+    serving.unwrap().stop();
+    for key in ["root-ca", "tsa-root", "tsa-intermediate"] {
+        fs::remove_file(folder.path().join(format!("state/keys/{key}.pem"))).unwrap();
+    }
+    let mut command = Command::new(env!("CARGO_BIN_EXE_sigstead"));
+    command.args(["serve", "--config"]).arg(etc.join("sigstead.toml"));
+    Process::start(&mut command).stop();
+}
+
+#[test]
+fn configurations_are_printed_with_their_places_and_without_secrets() {
+    let site = Site::new("data_dir = \"d\"\nurl = \"https://s.example.com\"\n[rekor]\n[tsa]\n");
+    let mut command = site.command(&["config", "print", "--config", "sigstead.toml"]);
+    command.args(["--set", "tsa.listen=127.0.0.1:5"]);
+    let output = command.env("SIGSTEAD__DATABASE", "postgres://u:hidden@db/x").output().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    for want in [
+        "data_dir = \"d\"  # sigstead.toml:1",
+        "tsa.listen = \"127.0.0.1:5\"  # --set tsa.listen",
+        "# environment SIGSTEAD__DATABASE",
+        "rekor.v2_url = \"https://s.example.com\"  # default",
+        "logs.pool = 4096  # default",
+    ] {
+        assert!(text.contains(want), "{want} is not in\n{text}");
+    }
+    assert!(!text.contains("hidden"), "{text}");
+    let explained = site.good(&["config", "explain", "logs.batch_age"]);
+    assert!(explained.contains("SIGSTEAD__LOGS__BATCH_AGE"), "{explained}");
+    assert_eq!(site.run(&["config", "explain", "no.such"]).status.code(), Some(2));
+    let bad = site.run(&["config", "check", "--config", "sigstead.toml", "--set", "url=x"]);
+    assert_eq!(bad.status.code(), Some(2));
+}
+
+#[test]
+fn the_units_are_what_systemd_accepts_and_are_hardened() {
+    if Command::new("systemd-analyze").arg("--version").output().is_err() {
+        eprintln!("SKIPPED: no systemd-analyze program on the path");
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let units = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../deploy/systemd");
+    for name in ["sigstead.service", "sigstead@.service", "sigstead.socket"] {
+        let text = fs::read_to_string(units.join(name)).unwrap();
+        // The program is not installed where tests run.
+        let text = text.replace("/usr/bin/sigstead", env!("CARGO_BIN_EXE_sigstead"));
+        fs::write(folder.path().join(name), text).unwrap();
+    }
+    fs::copy(folder.path().join("sigstead@.service"), folder.path().join("sigstead@rekor.service")).unwrap();
+    let analyze = |words: &[&str]| {
+        let mut command = Command::new("systemd-analyze");
+        let output = command.args(words).current_dir(folder.path()).output().unwrap();
+        assert!(output.status.success(), "{words:?}: {output:?}");
+    };
+    analyze(&["verify", "./sigstead.service", "./sigstead.socket", "./sigstead@rekor.service"]);
+    for name in ["./sigstead.service", "./sigstead@rekor.service"] {
+        // In tenths: 1.2 of 10.
+        analyze(&["security", "--offline=true", "--threshold=15", name]);
+    }
+}

@@ -40,6 +40,7 @@ fn check(args: &ConfigArgs, roles: &[Role]) -> Result<()> {
             problems.push(format!("\n  {error:#}"));
         }
     };
+    note(config.check_built());
     if let Some(path) = &config.passphrase_file {
         note(
             keys::Passphrase::from_file(path)

@@ -88,11 +88,12 @@ pub(crate) fn run(args: ServeArgs) -> Result<Outcome, Failure> {
     let config = Config::load(&args.config).map_err(Failure::Usage)?;
     let roles = config.roles(&args.roles).map_err(Failure::Usage)?;
     passphrase::of_config(config.passphrase_file.as_deref()).map_err(Failure::Usage)?;
-    let filter = config.log.filter.as_deref().unwrap_or(FILTER);
-    telemetry::init(config.log.form, filter);
+    config.check_built().map_err(Failure::Usage)?;
+    let runtime = runtime()?;
+    let _traces = begin_telemetry(&config, &runtime)?;
     // The first random bytes cost some 30 ms: get them while the database opens.
     std::thread::spawn(keys::warm_randomness);
-    runtime()?.block_on(serve(config, roles))?;
+    runtime.block_on(serve(config, roles))?;
     Ok(Outcome::Success)
 }
 
@@ -126,6 +127,34 @@ async fn serve(config: Config, roles: Vec<crate::cli::Role>) -> Result<()> {
     background.iter().for_each(|task| task.abort());
     running.close().await;
     Ok(())
+}
+
+/// Starts log and traces; what is given has to live as long as the process.
+#[cfg(feature = "otel")]
+fn begin_telemetry(
+    config: &Config,
+    runtime: &tokio::runtime::Runtime,
+) -> Result<Option<::service::traces::Traces>> {
+    let filter = config.log.filter.as_deref().unwrap_or(FILTER);
+    let Some(endpoint) = &config.traces else {
+        telemetry::init(config.log.form, filter);
+        return Ok(None);
+    };
+    let _entered = runtime.enter();
+    let traces = ::service::traces::Traces::begin(endpoint, "sigstead")?;
+    telemetry::init_with(config.log.form, filter, &traces);
+    Ok(Some(traces))
+}
+
+/// Starts the log.
+#[cfg(not(feature = "otel"))]
+fn begin_telemetry(
+    config: &Config,
+    _runtime: &tokio::runtime::Runtime,
+) -> Result<Option<std::convert::Infallible>> {
+    let filter = config.log.filter.as_deref().unwrap_or(FILTER);
+    telemetry::init(config.log.form, filter);
+    Ok(None)
 }
 
 /// Tells systemd (`Type=notify`); without it nobody listens.

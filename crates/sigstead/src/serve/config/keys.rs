@@ -98,6 +98,7 @@ pub(crate) const KEYS: &[Key] = &[
     key("log.format", Text, "Form of the log on standard error.", "\"text\" or \"json\"", "\"text\"", "\"json\""),
     key("log.access", Boolean, "Log one line a request: method, path, status, time, bytes, request ID. Never headers, queries or bodies.", "", "true", "false"),
     key("log.filter", Text, "What is logged, as the variable SIGSTEAD_LOG says it, which takes precedence.", "target=level, separated by commas", "\"warn\" and the roles at info", "\"warn,sigstead=debug\""),
+    key("traces.endpoint", Url, "Deliver traces to this OpenTelemetry collector: OTLP over HTTP with protobuf, /v1/traces below it. Needs a program built with `--features otel`.", "", NONE, "\"http://127.0.0.1:4318\""),
     key("keys.passphrase_file", Path, "File whose first line opens encrypted private keys. With it, `init` encrypts those that it makes.", "at least 12 characters", NONE, "\"/etc/sigstead/passphrase\""),
     key("tls.certificate", Path, "Certificate chain of all roles' addresses, PEM, leaf first. Read again when it changes, and on SIGHUP.", "", NONE, "\"/etc/sigstead/tls/cert.pem\""),
     key("tls.key", Path, "Private key of the certificate, PEM.", "", NONE, "\"/etc/sigstead/tls/key.pem\""),

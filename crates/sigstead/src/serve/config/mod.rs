@@ -37,6 +37,8 @@ pub(crate) struct Config {
     /// Where metrics are served.
     pub(crate) admin_listen: Option<SocketAddr>,
     pub(crate) log: LogConfig,
+    /// Where traces are delivered.
+    pub(crate) traces: Option<String>,
     pub(crate) passphrase_file: Option<PathBuf>,
     pub(crate) tls: Option<TlsConfig>,
     /// The instance and its roles.
@@ -154,6 +156,16 @@ impl Config {
         )
     }
 
+    /// Says when the program cannot do what is asked for.
+    pub(crate) fn check_built(&self) -> Result<()> {
+        match (&self.traces, cfg!(feature = "otel")) {
+            (Some(_), false) => bail!(
+                "traces.endpoint: this program was built without traces; build it with --features otel, or leave the setting away"
+            ),
+            _ => Ok(()),
+        }
+    }
+
     /// The address of a role.
     pub(crate) fn listen_of(&self, role: Role) -> SocketAddr {
         let own = match role {
@@ -178,6 +190,14 @@ fn read(path: &Path, tree: Node, problems: &mut Problems<'_>) -> Option<Config> 
     };
     let admin_listen = optional(root.get("admin_listen"), |value| address(value, problems));
     let log = log(&mut root, problems);
+    let traces = optional(root.get("traces"), |value| {
+        let mut section = value.section(problems)?;
+        let endpoint = optional(section.get("endpoint"), |value| {
+            value.parse(base_url, URL, problems)
+        });
+        section.finish(problems);
+        endpoint
+    });
     let passphrase_file = passphrase_file(&mut root, folder, problems);
     let tls = optional(root.get("tls"), |value| {
         tls(value.section(problems)?, folder, problems)
@@ -201,6 +221,7 @@ fn read(path: &Path, tree: Node, problems: &mut Problems<'_>) -> Option<Config> 
         listen: listen?,
         admin_listen: admin_listen?,
         log: log?,
+        traces: traces?.flatten(),
         passphrase_file: passphrase_file?,
         tls: tls?,
         instance: instance?,
