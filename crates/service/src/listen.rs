@@ -1,9 +1,11 @@
 //! The listener: binds an address, serves a router, finishes what is in hand.
 
+use crate::access::{self, Access};
 use crate::budget::{self, Budget};
 use crate::deadline;
 use crate::path;
 use crate::shutdown::Shutdown;
+use crate::tls::Tls;
 use axum::Router;
 use axum::body::Body;
 use axum::middleware::from_fn_with_state;
@@ -11,21 +13,23 @@ use axum::response::Response;
 use hyper::body::Incoming;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
-use hyper_util::server::graceful::GracefulShutdown;
+use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use hyper_util::service::TowerToHyperService;
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::net::TcpListener;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tower::Layer;
 use tower::util::MapRequestLayer;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::request_id::{MakeRequestUuid, PropagateRequestIdLayer, SetRequestIdLayer};
-use tower_http::trace::{DefaultMakeSpan, DefaultOnResponse, TraceLayer};
-use tracing::Level;
+use tower_http::trace::TraceLayer;
+use tracing::Span;
+use tracing::field::Empty;
 
 /// Connections at once: at some 10 KiB each no burden on memory. Where the limit of descriptors is lower, accepting
 /// pauses.
@@ -40,6 +44,8 @@ const HEADER_TIME: Duration = Duration::from_secs(30);
 const REQUEST_TIME: Duration = Duration::from_secs(60);
 /// What open requests get to finish after a signal; service managers kill after 30 to 90 seconds.
 const FINISH_TIME: Duration = Duration::from_secs(20);
+/// For the handshake of TLS: two round trips, and a signature on each side.
+const HANDSHAKE_TIME: Duration = Duration::from_secs(10);
 /// After a failed accept, so that a lack of descriptors does not become a busy loop.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
@@ -65,20 +71,48 @@ pub async fn bind(address: SocketAddr) -> Result<TcpListener, ListenError> {
         .map_err(|source| ListenError::Bind { address, source })
 }
 
-/// Serves HTTP/1.1 and HTTP/2 (prior knowledge) until `shutdown`, then finishes open requests.
+/// Takes a socket that is bound and listening, from a service manager.
 ///
-/// Paths are cleaned before routing; every request has an `X-Request-Id`; a panic in a handler is
-/// a 500 for that request alone. Only method, path, status and time are logged: never a header or a body.
-/// Time, connections and memory are bounded by the constants of this module and by [`crate::budget`].
+/// # Errors
+/// When the operating system refuses.
+pub fn adopt(listener: std::net::TcpListener) -> std::io::Result<TcpListener> {
+    listener.set_nonblocking(true)?;
+    TcpListener::from_std(listener)
+}
+
+/// What a listener does besides serving.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// Speak TLS; without it plain HTTP.
+    pub tls: Option<Tls>,
+    /// What is told of requests.
+    pub access: Access,
+}
+
+/// Serves plain HTTP and tells nothing of requests, see [`serve_with`].
 pub async fn serve(
     listener: TcpListener,
     router: Router,
     shutdown: Shutdown,
 ) -> Result<(), ListenError> {
-    let service = layered(router);
+    serve_with(listener, Options::default(), router, shutdown).await
+}
+
+/// Serves HTTP/1.1 and HTTP/2 (prior knowledge, or ALPN) until `shutdown`, then finishes open requests.
+///
+/// Paths are cleaned before routing; every request has an `X-Request-Id`; a panic in a handler is
+/// a 500 for that request alone. Only what [`crate::access`] names is logged: never a header or a body.
+/// Time, connections and memory are bounded by the constants of this module and by [`crate::budget`].
+pub async fn serve_with(
+    listener: TcpListener,
+    options: Options,
+    router: Router,
+    shutdown: Shutdown,
+) -> Result<(), ListenError> {
+    let service = layered(router, options.access);
     let open = GracefulShutdown::new();
     let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
-    let mut asked = pin!(shutdown.wait());
+    let mut asked = pin!(shutdown.clone().wait());
     loop {
         // A full house does not accept: the operating system's queue holds the callers meanwhile.
         let accepted = async {
@@ -102,13 +136,18 @@ pub async fn serve(
         };
         // Answers are small and awaited: a delay for filling packets would only add latency.
         let _ = stream.set_nodelay(true);
-        let connection = builder()
-            .serve_connection(TokioIo::new(stream), service.clone())
-            .into_owned();
-        let connection = open.watch(connection);
+        let (service, watcher) = (service.clone(), open.watcher());
+        let tls = options.tls.clone();
+        let shutdown = shutdown.clone();
         tokio::spawn(async move {
-            // Broken connections are the callers' business; requests are logged by the trace layer.
-            let _ = connection.await;
+            match tls {
+                None => converse(stream, service, watcher).await,
+                Some(tls) => {
+                    if let Some(stream) = handshake(&tls, stream, shutdown).await {
+                        converse(stream, service, watcher).await;
+                    }
+                }
+            }
             drop(place);
         });
     }
@@ -122,8 +161,51 @@ pub async fn serve(
     Ok(())
 }
 
+/// Serves one connection to its end.
+async fn converse<S>(
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    service: TowerToHyperService<S>,
+    watcher: Watcher,
+) where
+    S: tower::Service<
+            http::Request<Incoming>,
+            Response = Response,
+            Error = Infallible,
+            Future: Send,
+        > + Clone
+        + Send
+        + 'static,
+{
+    let connection = builder()
+        .serve_connection(TokioIo::new(stream), service)
+        .into_owned();
+    // Broken connections are the callers' business; requests are logged by the layers.
+    let _ = watcher.watch(connection).await;
+}
+
+/// Agrees on TLS; `None` when the caller cannot, takes too long, or the process is to stop.
+async fn handshake(
+    tls: &Tls,
+    stream: TcpStream,
+    shutdown: Shutdown,
+) -> Option<tokio_rustls::server::TlsStream<TcpStream>> {
+    let agreed = tokio::time::timeout(HANDSHAKE_TIME, tls.acceptor().accept(stream));
+    tokio::select! {
+        agreed = agreed => match agreed {
+            Ok(Ok(stream)) => Some(stream),
+            Ok(Err(error)) => {
+                tracing::debug!(%error, "a caller did not agree on TLS");
+                None
+            }
+            Err(_) => None,
+        },
+        () = shutdown.wait() => None,
+    }
+}
+
 fn layered(
     router: Router,
+    access: Access,
 ) -> TowerToHyperService<
     impl tower::Service<http::Request<Incoming>, Response = Response, Error = Infallible, Future: Send>
     + Clone
@@ -136,15 +218,35 @@ fn layered(
         .layer(CatchPanicLayer::new())
         .layer(
             TraceLayer::new_for_http()
-                .make_span_with(DefaultMakeSpan::new().level(Level::DEBUG))
-                .on_response(DefaultOnResponse::new().level(Level::DEBUG)),
+                .make_span_with(span)
+                .on_response(told),
         )
+        .layer(from_fn_with_state(access, access::note))
         .layer(PropagateRequestIdLayer::x_request_id())
         .layer(SetRequestIdLayer::x_request_id(MakeRequestUuid));
     let cleaned = MapRequestLayer::new(path::clean).layer(router);
     let with_body = MapRequestLayer::new(|request: http::Request<Incoming>| request.map(Body::new))
         .layer(cleaned);
     TowerToHyperService::new(with_body)
+}
+
+/// Without the query: it may hold a secret.
+fn span(request: &axum::extract::Request) -> Span {
+    let span = tracing::debug_span!(
+        "request",
+        otel.kind = "server",
+        http.request.method = %request.method(),
+        url.path = request.uri().path(),
+        http.response.status_code = Empty,
+    );
+    #[cfg(feature = "otel")]
+    crate::traces::adopt(&span, request);
+    span
+}
+
+fn told(response: &Response, time: Duration, span: &Span) {
+    span.record("http.response.status_code", response.status().as_u16());
+    tracing::debug!(status = response.status().as_u16(), ?time, "answered");
 }
 
 fn builder() -> auto::Builder<TokioExecutor> {

@@ -37,14 +37,17 @@ pub(crate) enum Command {
         after_help = "Example:\n  sigstead up --data-dir ./sigstead-data --listen 127.0.0.1:8080"
     )]
     Up(UpArgs),
-    /// Create what a role of `serve` needs: its key and its database, once
+    /// Create what `serve` needs, once: keys, chains, database, trust files
     #[command(
-        after_help = "Example:\n  sigstead init witness --config witness.toml   (prints the verifier key; for the file see: sigstead serve --help)"
+        after_help = "Examples:\n  sigstead init --config sigstead.toml\n  sigstead init witness --config witness.toml   (prints the verifier key; for the files see: sigstead serve --help)"
     )]
     Init(InitArgs),
     /// Run roles from a configuration file; creates nothing (see `init`)
     #[command(after_help = crate::serve::EXAMPLE)]
     Serve(ServeArgs),
+    /// Look at a configuration of `serve`
+    #[command(subcommand)]
+    Config(ConfigCommand),
     /// Get an identity token from the development issuer of `up`
     #[command(
         after_help = "Examples:\n  sigstead token --email you@example.com\n  sigstead token --claims github-claims.json"
@@ -124,7 +127,7 @@ impl DatabaseArgs {
 }
 
 /// What happens to the heads of the CT log and the Rekor v2 log outside the process.
-#[derive(Args, Debug, Default)]
+#[derive(Args, Clone, Debug, Default)]
 pub(crate) struct OutwardArgs {
     /// Keep the logs as trees of files (tlog-tiles) below this folder or bucket: /srv/log, s3://bucket/prefix
     #[arg(long, value_name = "URL")]
@@ -190,43 +193,137 @@ pub(crate) enum KeyType {
     EcdsaP384,
 }
 
-/// What `serve` can run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Role {
-    /// Cosigns checkpoints of logs that only grow (C2SP tlog-witness)
-    Witness,
-    /// Verifies bundles over HTTP, offline, and signs verification summaries
-    Verifier,
-}
-
-impl Role {
-    /// The name on the command line, and of the section in the configuration.
-    pub(crate) fn name(self) -> &'static str {
+impl KeyType {
+    pub(crate) fn algorithm(self) -> keys::Algorithm {
         match self {
-            Self::Witness => "witness",
-            Self::Verifier => "verifier",
+            Self::EcdsaP256 => keys::Algorithm::EcdsaP256,
+            Self::EcdsaP384 => keys::Algorithm::EcdsaP384,
         }
     }
 }
 
+/// What `serve` can run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Role {
+    /// Certificate authority: identity token in, certificate out
+    Fulcio,
+    /// Both signature logs, Rekor v1 and v2
+    Rekor,
+    /// Certificate-transparency log
+    Ct,
+    /// Timestamp authority
+    Tsa,
+    /// The trust files as a TUF repository, kept fresh
+    Tuf,
+    /// Verifies bundles over HTTP, offline, and signs verification summaries
+    Verifier,
+    /// Cosigns checkpoints of logs that only grow (C2SP tlog-witness)
+    Witness,
+}
+
+impl Role {
+    /// What an instance is made of. The verifier may be with it, and may be by itself.
+    pub(crate) const OF_INSTANCE: [Self; 5] =
+        [Self::Fulcio, Self::Rekor, Self::Ct, Self::Tsa, Self::Tuf];
+    #[cfg(test)]
+    /// Every role, in the order of the first screen.
+    pub(crate) const ALL: [Self; 7] = [
+        Self::Fulcio,
+        Self::Rekor,
+        Self::Ct,
+        Self::Tsa,
+        Self::Tuf,
+        Self::Verifier,
+        Self::Witness,
+    ];
+
+    /// The name on the command line, and of the section in the configuration.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Fulcio => "fulcio",
+            Self::Rekor => "rekor",
+            Self::Ct => "ct",
+            Self::Tsa => "tsa",
+            Self::Tuf => "tuf",
+            Self::Verifier => "verifier",
+            Self::Witness => "witness",
+        }
+    }
+}
+
+/// A configuration file, and what takes precedence over it.
+#[derive(Args, Debug)]
+pub(crate) struct ConfigArgs {
+    /// Configuration file; relative paths in it start at its folder
+    #[arg(long, value_name = "F", env = "SIGSTEAD_CONFIG")]
+    pub(crate) config: PathBuf,
+    /// Set one key over file and environment, e.g. --set rekor.listen=127.0.0.1:8082
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub(crate) set: Vec<String>,
+}
+
 #[derive(Args, Debug)]
 pub(crate) struct InitArgs {
-    /// Role to create the state of
+    /// Create the state of this role alone, verifier or witness [default: of the whole instance]
     #[arg(value_name = "ROLE")]
-    pub(crate) role: Role,
-    /// Configuration file
-    #[arg(long, value_name = "F")]
-    pub(crate) config: PathBuf,
+    pub(crate) role: Option<Role>,
+    #[command(flatten)]
+    pub(crate) config: ConfigArgs,
+    /// Print the outcome as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 #[derive(Args, Debug)]
 pub(crate) struct ServeArgs {
-    /// Configuration file; relative paths in it start at its folder
-    #[arg(long, value_name = "F")]
-    pub(crate) config: PathBuf,
-    /// Roles to run in this process
-    #[arg(value_name = "ROLE", required = true)]
+    #[command(flatten)]
+    pub(crate) config: ConfigArgs,
+    /// Roles to run in this process [default: those that have a section in the file]
+    #[arg(value_name = "ROLE")]
     pub(crate) roles: Vec<Role>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ConfigCommand {
+    /// Tell every problem of a configuration: 0 none, 2 some
+    #[command(after_help = "Example:\n  sigstead config check --config sigstead.toml")]
+    Check(ConfigCheckArgs),
+    /// Print what is in force, and where each value comes from; secrets are not shown
+    #[command(after_help = "Example:\n  sigstead config print --config sigstead.toml")]
+    Print(ConfigPrintArgs),
+    /// Say what a setting is: unit, bounds, default, example
+    #[command(
+        after_help = "Examples:\n  sigstead config explain rekor.url\n  sigstead config explain logs"
+    )]
+    Explain(ConfigExplainArgs),
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct ConfigCheckArgs {
+    #[command(flatten)]
+    pub(crate) config: ConfigArgs,
+    /// Roles that are to run [default: those that have a section in the file]
+    #[arg(value_name = "ROLE")]
+    pub(crate) roles: Vec<Role>,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct ConfigPrintArgs {
+    #[command(flatten)]
+    pub(crate) config: ConfigArgs,
+    /// Print as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct ConfigExplainArgs {
+    /// A key, or the beginning of some [default: all]
+    #[arg(value_name = "KEY")]
+    pub(crate) key: Option<String>,
+    /// Print the page docs/configuration.md
+    #[arg(long)]
+    pub(crate) markdown: bool,
 }
 
 #[derive(Args, Debug)]

@@ -2,10 +2,12 @@
 
 mod cli;
 mod commands;
+mod compose;
 mod database;
 mod exit;
 mod instance;
 mod outward;
+mod passphrase;
 mod rotation;
 mod serve;
 mod trust_files;
@@ -21,10 +23,15 @@ fn main() -> ExitCode {
 }
 
 fn run(cli: cli::Cli) -> Result<exit::Outcome, exit::Failure> {
+    use cli::Command::{Config, Init, Serve};
+    if !matches!(cli.command, Config(_) | Init(_) | Serve(_)) {
+        passphrase::of_environment().map_err(exit::Failure::Usage)?;
+    }
     match cli.command {
         cli::Command::Up(args) => up::run(args),
         cli::Command::Init(args) => serve::init(args),
         cli::Command::Serve(args) => serve::run(args),
+        cli::Command::Config(command) => commands::config::run(command),
         cli::Command::Token(args) => commands::token::run(args),
         cli::Command::Sign(args) => commands::sign::run_sign(args),
         cli::Command::Attest(args) => commands::sign::run_attest(args),

@@ -61,14 +61,18 @@ pub(crate) fn trusted_root(public: &PublicHalf) -> Result<TrustedRoot> {
     Ok(TrustedRoot {
         media_type: TRUSTED_ROOT.to_owned(),
         tlogs,
-        certificate_authorities: vec![authority(&public.url, &public.ca_chain, &start)],
+        certificate_authorities: vec![authority(public.fulcio_url(), &public.ca_chain, &start)],
         ctlogs: vec![log(
-            &format!("{}/ctlog", public.url),
+            &public.ct_url(),
             &public.ct_log,
             public.ct_log.key_id(),
             since(&start),
         )],
-        timestamp_authorities: vec![authority(&timestamp_url(public), &public.tsa_chain, &start)],
+        timestamp_authorities: vec![authority(
+            &public.timestamp_url(),
+            &public.tsa_chain,
+            &start,
+        )],
     })
 }
 
@@ -97,7 +101,7 @@ pub(crate) fn signing_config(
     };
     Ok(SigningConfig {
         media_type: SIGNING_CONFIG.to_owned(),
-        ca_urls: vec![service(public.url.clone(), 1)],
+        ca_urls: vec![service(public.fulcio_url().to_owned(), 1)],
         oidc_urls: oidc
             .map(|url| service(url.to_owned(), 1))
             .into_iter()
@@ -107,7 +111,7 @@ pub(crate) fn signing_config(
             ..service(shard.url, rekor_version)
         }],
         rekor_tlog_config: any(),
-        tsa_urls: vec![service(timestamp_url(public), 1)],
+        tsa_urls: vec![service(public.timestamp_url(), 1)],
         tsa_config: any(),
     })
 }
@@ -119,10 +123,6 @@ fn client_trust(trusted_root: &TrustedRoot, signing_config: SigningConfig) -> Re
         signing_config,
     };
     Ok(serde_json::to_string_pretty(&config)? + "\n")
-}
-
-pub(crate) fn timestamp_url(public: &PublicHalf) -> String {
-    format!("{}/api/v1/timestamp", public.url)
 }
 
 /// How long a timestamp may come after the freeze of the shard that has its entry: as long as a certificate lives, because

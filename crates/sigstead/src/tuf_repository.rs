@@ -2,7 +2,7 @@
 
 use crate::database::Database;
 use crate::instance::{Kind, Layout, PublicHalf, Shard};
-use crate::trust_files::{signing_config, timestamp_url, trusted_root};
+use crate::trust_files::{signing_config, trusted_root};
 use anyhow::Result;
 use clock::Clock;
 use pki::cert::Certificate;
@@ -63,7 +63,7 @@ pub(crate) fn contents(public: &PublicHalf, oidc: Option<&str>) -> Result<Vec<Co
         Content::new("signing_config.json", old_signing_config(public, oidc)?),
     ];
     contents.extend(certificates(public));
-    let ctlog = format!("{}/ctlog", public.url);
+    let ctlog = public.ct_url();
     contents.push(Content::new("ctfe.pub", public.ct_log.to_pem()).legacy("CTFE", true, &ctlog));
     let shards = public.shards_of(Kind::RekorV1)?;
     contents.extend(shards.iter().map(rekor_key));
@@ -72,8 +72,8 @@ pub(crate) fn contents(public: &PublicHalf, oidc: Option<&str>) -> Result<Vec<Co
 
 /// The CA's and the timestamp authority's, each by itself.
 fn certificates(public: &PublicHalf) -> Vec<Content> {
-    let url = public.url.as_str();
-    let stamps = timestamp_url(public);
+    let url = public.fulcio_url();
+    let stamps = public.timestamp_url();
     let fulcio = |name: &str, pem: String| Content::new(name, pem).legacy("Fulcio", true, url);
     let tsa = |name: String, pem: String| Content::new(name, pem).legacy("TSA", true, &stamps);
     let mut contents = Vec::new();
@@ -109,9 +109,9 @@ fn rekor_key(shard: &Shard) -> Content {
 fn old_signing_config(public: &PublicHalf, oidc: Option<&str>) -> Result<String> {
     let mut config = json!({
         "mediaType": SIGNING_CONFIG_V01,
-        "caUrl": public.url,
+        "caUrl": public.fulcio_url(),
         "tlogUrls": [public.newest(Kind::RekorV1)?.url],
-        "tsaUrls": [timestamp_url(public)],
+        "tsaUrls": [public.timestamp_url()],
     });
     if let Some(oidc) = oidc {
         config["oidcUrl"] = json!(oidc);

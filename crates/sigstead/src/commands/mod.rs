@@ -1,5 +1,6 @@
 //! The commands that end by themselves.
 
+pub(crate) mod config;
 pub(crate) mod copy;
 pub(crate) mod fsck;
 pub(crate) mod image;

@@ -11,6 +11,8 @@ use std::sync::Arc;
 #[derive(Clone, Debug)]
 pub(crate) struct Layout {
     root: PathBuf,
+    /// Where the process writes: the data folder itself, unless several processes have it.
+    state: PathBuf,
     _lock: Option<Arc<File>>,
 }
 
@@ -19,49 +21,42 @@ impl Layout {
     pub(crate) fn read_only(root: &Path) -> Self {
         Self {
             root: root.to_owned(),
+            state: root.to_owned(),
             _lock: None,
         }
     }
 
     /// Creates the folder when it is missing (mode 0700) and locks it for this process.
     pub(crate) fn lock(root: &Path) -> Result<Self> {
-        fs::DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(root)
-            .with_context(|| {
-                format!(
-                    "cannot create the data folder {}; choose another --data-dir",
-                    root.display()
-                )
-            })?;
+        create_private(root).context("choose another --data-dir")?;
         let root = root
             .canonicalize()
             .with_context(|| format!("cannot resolve {}", root.display()))?;
-        let path = root.join("lock");
-        let file = OpenOptions::new()
-            .create(true)
-            .truncate(false)
-            .write(true)
-            .mode(0o600)
-            .open(&path)
-            .with_context(|| format!("cannot open {}", path.display()))?;
-        match file.try_lock() {
-            Ok(()) => Ok(Self {
-                root,
-                _lock: Some(Arc::new(file)),
-            }),
-            Err(TryLockError::WouldBlock) => bail!(
-                "another process serves the data folder {}; stop it, or choose another --data-dir",
-                root.display()
-            ),
-            Err(TryLockError::Error(error)) => Err(error).with_context(|| {
-                format!(
-                    "cannot lock {}; is the file system a local one?",
-                    path.display()
-                )
-            }),
-        }
+        let lock = lock_folder(&root, "stop it, or choose another --data-dir")?;
+        Ok(Self {
+            state: root.clone(),
+            root,
+            _lock: Some(lock),
+        })
+    }
+
+    /// Takes a data folder that is there, perhaps read-only and with other processes, and a folder for what this one
+    /// writes, which it has for itself.
+    pub(crate) fn serve(root: &Path, state: &Path) -> Result<Self> {
+        let canonical = |path: &Path| {
+            path.canonicalize()
+                .with_context(|| format!("cannot resolve {}", path.display()))
+        };
+        let root = canonical(root).context("run `sigstead init` first, which makes it")?;
+        create_private(state).context("state_dir")?;
+        let state = canonical(state)?;
+        let cure = "stop it, or give this one a state_dir of its own";
+        let lock = lock_folder(&state, cure)?;
+        Ok(Self {
+            root,
+            state,
+            _lock: Some(lock),
+        })
     }
 
     pub(crate) fn root(&self) -> &Path {
@@ -77,12 +72,12 @@ impl Layout {
     }
 
     pub(crate) fn trust(&self) -> PathBuf {
-        self.root.join("trust")
+        self.state.join("trust")
     }
 
     /// The TUF repository as a static tree.
     pub(crate) fn tuf(&self) -> PathBuf {
-        self.root.join("tuf")
+        self.state.join("tuf")
     }
 
     /// The TUF root that new clients are given.
@@ -106,11 +101,45 @@ impl Layout {
 
     /// The newest signed head of each log, outside the database.
     pub(crate) fn guard(&self) -> PathBuf {
-        self.root.join("guard")
+        self.state.join("guard")
     }
 
     pub(crate) fn description(&self) -> PathBuf {
         self.root.join("instance.json")
+    }
+}
+
+/// Creates a folder that only its owner reaches; one that is there stays as it is.
+fn create_private(folder: &Path) -> Result<()> {
+    fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(folder)
+        .with_context(|| format!("cannot create the folder {}", folder.display()))
+}
+
+/// Locks a folder for this process.
+fn lock_folder(folder: &Path, cure: &str) -> Result<Arc<File>> {
+    let path = folder.join("lock");
+    let file = OpenOptions::new()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .mode(0o600)
+        .open(&path)
+        .with_context(|| format!("cannot open {}", path.display()))?;
+    match file.try_lock() {
+        Ok(()) => Ok(Arc::new(file)),
+        Err(TryLockError::WouldBlock) => bail!(
+            "another process serves the data folder {}; {cure}",
+            folder.display()
+        ),
+        Err(TryLockError::Error(error)) => Err(error).with_context(|| {
+            format!(
+                "cannot lock {}; is the file system a local one?",
+                path.display()
+            )
+        }),
     }
 }
 

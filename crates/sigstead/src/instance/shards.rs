@@ -179,8 +179,8 @@ pub(super) fn all(
         kind,
         number: 1,
         key: first.clone(),
-        url: public.url.clone(),
-        host: public.host.clone(),
+        url: public.rekor_url(kind).to_owned(),
+        host: host_of(public.rekor_url(kind))?,
         has_own_host: false,
         start: public.created,
         frozen: None,
@@ -190,14 +190,14 @@ pub(super) fn all(
         if let (Some(before), Some(end)) = (shards.last_mut(), &record.predecessor) {
             before.frozen = Some(time_of(&end.frozen)?);
         }
-        let url = record.url_under(&public.url);
+        let url = record.url_under(public.rekor_url(kind));
         shards.push(Shard {
             kind,
             number: record.number,
             key: key.clone(),
             host: match &record.url {
                 Some(url) => host_of(url)?,
-                None => public.host.clone(),
+                None => host_of(public.rekor_url(kind))?,
             },
             url,
             has_own_host: record.url.is_some(),

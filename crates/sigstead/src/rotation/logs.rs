@@ -1,10 +1,10 @@
 //! The Rekor logs that this process has open, each once.
 
-use crate::instance::{Instance, Kind, Layout, Shard};
+use crate::instance::{Instance, Kind, Layout, Shard, Signers};
 use crate::outward::Outward;
 use anyhow::{Result, bail};
 use clock::Clock;
-use keys::Signer;
+use keys::{Purpose, Signer};
 use std::sync::Arc;
 use tlog::kill::{self, Moment};
 use tlog::{FileGuard, HeadSigner, Limits, Log, OpenError, Store};
@@ -17,6 +17,8 @@ pub(crate) struct Opener {
     pub(crate) clock: Clock,
     /// The instance is new: its first logs are made.
     pub(crate) is_new: bool,
+    /// Of each log.
+    pub(crate) limits: Limits,
     pub(crate) outward: Outward,
 }
 
@@ -35,7 +37,7 @@ impl Opener {
             name,
             signer,
             self.clock.clone(),
-            limits(),
+            self.limits.clone(),
             self.is_new || may_be_missing,
             self.guard.clone(),
             witnesses,
@@ -64,7 +66,7 @@ impl Opener {
 
 /// The engine's own limits. With kill points runs of keys are written and merged within seconds, as they are within hours
 /// in an instance that is used.
-fn limits() -> Limits {
+pub(crate) fn limits() -> Limits {
     let mut limits = Limits::default();
     if cfg!(feature = "kill-points") {
         limits.key_tail = 256;
@@ -76,7 +78,7 @@ fn limits() -> Limits {
 pub(crate) struct RekorLogs {
     opener: Opener,
     layout: Layout,
-    first: [Signer; 2],
+    signers: Signers,
     open: Mutex<Vec<Opened>>,
 }
 
@@ -91,10 +93,7 @@ impl RekorLogs {
         Self {
             opener,
             layout: instance.layout.clone(),
-            first: [
-                instance.signers.rekor_v1.clone(),
-                instance.signers.rekor_v2.clone(),
-            ],
+            signers: instance.signers.clone(),
             open: Mutex::default(),
         }
     }
@@ -121,10 +120,9 @@ impl RekorLogs {
     }
 
     fn signer(&self, shard: &Shard) -> Result<Signer> {
-        let [v1, v2] = &self.first;
         match (shard.number, shard.kind) {
-            (1, Kind::RekorV1) => Ok(v1.clone()),
-            (1, Kind::RekorV2) => Ok(v2.clone()),
+            (1, Kind::RekorV1) => self.signers.get(Purpose::RekorV1),
+            (1, Kind::RekorV2) => self.signers.get(Purpose::RekorV2),
             _ => shard.load_signer(&self.layout),
         }
     }

@@ -12,7 +12,7 @@ mod logs;
 mod served;
 mod watch;
 
-pub(crate) use logs::{Opener, RekorLogs};
+pub(crate) use logs::{Opener, RekorLogs, limits};
 pub(crate) use served::{Served, dispatch};
 pub(crate) use watch::{Stamp, watch};
 

@@ -59,7 +59,9 @@ impl Served {
         };
         let max_body = rekor::limits::V1_MAX_BODY;
         let router = rekor::v1::build_sharded(served.v1.clone(), max_body, registry);
-        let config = rekor::v2::Config::new(&public.host);
+        let first = public.shards_of(Kind::RekorV2)?;
+        let first = first.first().context("a log has a first shard")?;
+        let config = rekor::v2::Config::new(&first.host);
         let router = router.merge(served.v2.build(config, v2.0, &v2.1));
         Ok((served, router))
     }

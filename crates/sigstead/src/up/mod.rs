@@ -1,22 +1,17 @@
 //! `sigstead up`: a whole Sigstore in one process.
 
-mod compose;
 mod screen;
-mod verifier;
 
-use crate::cli::{KeyType, UpArgs};
+use crate::cli::{Role, UpArgs};
+use crate::compose::{self, Issuers, Services, Settings};
 use crate::exit::{Failure, Outcome};
 use crate::instance::{Instance, Layout};
 use anyhow::{Context, Result, anyhow, bail};
 use clock::Clock;
-use compose::{Issuers, Services};
-use keys::Algorithm;
+use prometheus::Registry;
 use service::{listen, shutdown, telemetry};
 use std::net::SocketAddr;
 use url::Url;
-
-/// Fulcio's issuer configuration of the public instance has 40 KiB.
-const MAX_ISSUERS: u64 = 1 << 20;
 
 pub(crate) fn run(args: UpArgs) -> Result<Outcome, Failure> {
     telemetry::init(telemetry::Form::Text, "warn,sigstead=info");
@@ -44,30 +39,47 @@ async fn up(args: UpArgs, url: String, host: String) -> Result<()> {
     let clock = Clock::system();
     let issuers = issuers(&args)?;
     let layout = Layout::lock(&args.data.data_dir)?;
-    let algorithm = algorithm(args.ca_key_type);
+    let algorithm = args.ca_key_type.algorithm();
     let mut instance = Instance::open_or_create(layout, &url, &host, algorithm, &clock).await?;
+    if issuers.text.is_none() {
+        instance.make_dev_issuer()?;
+    }
     // 3. The services, on one router; each answers once.
-    let database = args.database.or_file_in(&instance.layout);
-    let services = Services::build(&instance, issuers, &database, &args.outward, &clock).await?;
+    let registry = Registry::new();
+    let settings = Settings {
+        roles: Role::OF_INSTANCE.to_vec(),
+        has_dev_issuer: issuers.text.is_none(),
+        issuers,
+        database: args.database.or_file_in(&instance.layout),
+        outward: args.outward.clone(),
+        limits: crate::rotation::limits(),
+    };
+    let mut services = Services::build(&instance, settings, &clock, &registry).await?;
+    let verifier = compose::verifier::Settings::of_up(&instance)?;
+    let verifier = compose::verifier::build(verifier, Some(&instance), &clock, &registry).await?;
+    services.parts.push(verifier);
     services.check_ready().await?;
     instance.finish()?;
     // 4. The files that clients need, after what an interrupted rotation left to do.
-    let seen = services.finish_rotations(&instance.layout).await?;
+    let seen = services.settle(&instance.layout).await?;
     // 5. Serve, and say so.
     let (trigger, shutdown) = shutdown::pair();
     tokio::spawn(trigger.on_signals()?);
     if let Some(listener) = admin {
-        let router = service::health::metrics_router(services.registry.clone());
+        let router = service::health::metrics_router(registry);
         tokio::spawn(listen::serve(listener, router, shutdown.clone()));
     }
-    let serving = tokio::spawn(listen::serve(listener, services.router.clone(), shutdown));
-    let watching = services.watch_rotations(&instance.layout, seen);
+    let router = compose::router(&services.parts, services.served.as_ref());
+    let serving = tokio::spawn(listen::serve(listener, router, shutdown));
+    let watching = services.watch(&instance.layout, seen);
     let signing = services.keep_tuf_fresh();
     screen::print(&instance, services.dev_issuer.as_deref(), args.json)?;
     // 6. Finish what is in hand.
     serving.await.context("the listener's task failed")??;
-    watching.abort();
-    signing.abort();
+    watching
+        .into_iter()
+        .chain(signing)
+        .for_each(|task| task.abort());
     services.close().await;
     Ok(())
 }
@@ -75,16 +87,13 @@ async fn up(args: UpArgs, url: String, host: String) -> Result<()> {
 /// Reads and checks the issuers' file, so that its mistakes are told before anything is created.
 fn issuers(args: &UpArgs) -> Result<Issuers> {
     let allow_http = args.allow_http_issuers;
-    let text = match &args.issuers {
-        Some(path) => {
-            let text = issuers_text(path)?;
-            oidc::Config::load(&text, oidc::Transport { allow_http })
-                .with_context(|| path.display().to_string())?;
-            Some(text)
-        }
-        None => None,
-    };
-    Ok(Issuers { text, allow_http })
+    match &args.issuers {
+        Some(path) => Issuers::load(path, allow_http),
+        None => Ok(Issuers {
+            text: None,
+            allow_http,
+        }),
+    }
 }
 
 /// With the development issuer on, anyone who reaches the address may be anyone: loopback only.
@@ -144,18 +153,6 @@ fn with_port(url: String, args: &UpArgs, bound: SocketAddr) -> String {
         format!("http://{bound}")
     } else {
         url
-    }
-}
-
-fn issuers_text(path: &std::path::Path) -> Result<String> {
-    let bytes = crate::commands::input::read_limited(path, MAX_ISSUERS)?;
-    String::from_utf8(bytes).with_context(|| format!("{} is not text", path.display()))
-}
-
-fn algorithm(key_type: KeyType) -> Algorithm {
-    match key_type {
-        KeyType::EcdsaP256 => Algorithm::EcdsaP256,
-        KeyType::EcdsaP384 => Algorithm::EcdsaP384,
     }
 }
 

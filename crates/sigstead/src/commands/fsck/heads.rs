@@ -30,8 +30,7 @@ enum Form {
 impl Heads {
     /// The logs of an instance by their names in the store.
     pub(super) fn all(public: &PublicHalf) -> Result<Vec<(String, Self)>> {
-        let host = &public.host;
-        let prefix = format!("{host}/ctlog");
+        let prefix = format!("{}/ctlog", public.ct_host()?);
         let ct = Self {
             hint: note::hint(&note::key_id_rfc6962(&prefix, &public.ct_log.key_id())),
             origin: prefix.clone(),

@@ -99,6 +99,7 @@ impl Taken {
             guard: FileGuard::open(&instance.layout.guard())?,
             clock: clock.clone(),
             is_new: false,
+            limits: rotation::limits(),
             outward: Outward::default(),
         };
         Ok(Some(Self {

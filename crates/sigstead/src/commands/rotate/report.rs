@@ -109,7 +109,7 @@ fn before(record: &Record, public: &PublicHalf) -> Option<Shard> {
 }
 
 fn url(record: &Record, public: &PublicHalf) -> String {
-    record.url_under(&public.url)
+    record.url_under(public.rekor_url(record.log))
 }
 
 #[allow(clippy::print_stdout)]

@@ -36,10 +36,14 @@ async fn instance_on(server: Option<&str>) -> tempfile::TempDir {
         guard: FileGuard::open(&instance.layout.guard()).unwrap(),
         clock,
         is_new: true,
+        limits: tlog::Limits::default(),
         outward: crate::outward::Outward::default(),
     };
     let logs = RekorLogs::new(&instance, opener);
-    let signer = ct::CtLog::head_signer("127.0.0.1", instance.signers.ct_log.clone());
+    let signer = ct::CtLog::head_signer(
+        "127.0.0.1",
+        instance.signers.get(keys::Purpose::CtLog).unwrap(),
+    );
     logs.open_other("ct", "127.0.0.1/ctlog", signer)
         .await
         .unwrap();

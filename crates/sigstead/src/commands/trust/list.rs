@@ -2,8 +2,9 @@
 
 use super::{configured, print, rfc3339};
 use crate::cli::trust::ListArgs;
+use crate::compose::verifier::repository;
 use crate::exit::{Failure, Outcome};
-use crate::serve::{RootConfig, RootSource, repository};
+use crate::serve::config::{RootConfig, RootSource};
 use crate::trust_files::TRUSTED_ROOT_FILE;
 use anyhow::Result;
 use clock::Clock;

@@ -3,10 +3,11 @@
 mod list;
 mod update;
 
+use crate::cli::ConfigArgs;
 use crate::cli::trust::{ExportArgs, TrustCommand};
 use crate::exit::{Failure, Outcome};
 use crate::instance::{Layout, PublicHalf, describe};
-use crate::serve::{Config, RootConfig};
+use crate::serve::config::{Config, RootConfig};
 use crate::trust_files::{self, SIGNING_CONFIG_FILE};
 use anyhow::{Context, Result};
 use formats::trust::SigningConfig;
@@ -34,7 +35,11 @@ fn export(args: &ExportArgs) -> Result<Outcome, Failure> {
 
 /// The roots that a verifier's configuration names.
 fn configured(path: &Path) -> Result<Vec<RootConfig>> {
-    let verifier = Config::load(path)?.verifier.with_context(|| {
+    let args = ConfigArgs {
+        config: path.to_owned(),
+        set: Vec::new(),
+    };
+    let verifier = Config::load(&args)?.verifier.with_context(|| {
         format!(
             "{} has no section [verifier]: the roots are in it, as [[verifier.roots]]",
             path.display()

@@ -3,8 +3,8 @@
 use super::{configured, print, rfc3339};
 use crate::cli::trust::UpdateArgs;
 use crate::commands::token::block_on;
+use crate::compose::verifier::repository;
 use crate::exit::{Failure, Outcome};
-use crate::serve::repository;
 use anyhow::{Result, bail};
 use clock::Clock;
 use serde::Serialize;

@@ -1,6 +1,6 @@
 //! The section `[verifier]`.
 
-use super::{ADDRESS, address, path_in};
+use super::{address, optional, path_in};
 use crate::serve::table::{Problems, Section, Value};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -9,7 +9,8 @@ use std::time::Duration;
 /// Settings of the verifier role. Paths are resolved.
 #[derive(Debug)]
 pub(crate) struct VerifierConfig {
-    pub(crate) listen: SocketAddr,
+    /// `None`: the address of roles without one.
+    pub(crate) listen: Option<SocketAddr>,
     /// Key and name for verification summaries.
     pub(crate) summaries: Option<Summaries>,
     pub(crate) policies: Option<PathBuf>,
@@ -28,14 +29,14 @@ pub(crate) struct Summaries {
 }
 
 /// A trusted root by name.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct RootConfig {
     pub(crate) name: String,
     pub(crate) source: RootSource,
 }
 
 /// Where a trusted root comes from.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum RootSource {
     File(PathBuf),
     Tuf {
@@ -63,9 +64,7 @@ pub(super) fn read(
     folder: &Path,
     problems: &mut Problems<'_>,
 ) -> Option<VerifierConfig> {
-    let listen = section
-        .require("listen", ADDRESS, problems)
-        .and_then(|value| address(&value, problems));
+    let listen = optional(section.get("listen"), |value| address(value, problems));
     let summaries = summaries(&mut section, folder, problems);
     let policies = optional(section.get("policies"), |value| {
         path_in(folder, value, problems)
@@ -90,17 +89,6 @@ pub(super) fn read(
         max_artifact: max_artifact?,
         roots: roots?,
     })
-}
-
-/// A setting that may be absent: outside `None` means that it is there and wrong.
-fn optional<T>(
-    value: Option<Value<'_>>,
-    read: impl FnOnce(&Value<'_>) -> Option<T>,
-) -> Option<Option<T>> {
-    match value {
-        Some(value) => read(&value).map(Some),
-        None => Some(None),
-    }
 }
 
 fn summaries(
@@ -301,22 +289,22 @@ mod tests {
 
     #[test]
     fn every_problem_is_told_with_its_cure() {
-        let text = "[verifier]\nkey = \"k.pem\"\ncolor = 1\nregistries = [\"https://r\"]\nroots = [\n  { name = \"a b\", file = \"x\" },\n  \
+        let text = "[verifier]\nlisten = 1\nkey = \"k.pem\"\ncolor = 1\nregistries = [\"https://r\"]\nroots = [\n  { name = \"a b\", file = \"x\" },\n  \
                     { name = \"n\" },\n  { name = \"t\", tuf = \"https://t\", refresh = \"1s\" },\n  \
                     { name = \"d\", file = \"x\" },\n  { name = \"d\", file = \"y\" },\n]\n";
         let error = parse(text).unwrap_err().to_string();
         for want in [
             "10 problem(s)",
-            "verifier.listen (conf/v.toml:1): is missing",
-            "verifier.id (conf/v.toml:2): is missing beside key; write the URI",
-            "verifier.color (conf/v.toml:3): is no setting",
-            "verifier.registries[0] (conf/v.toml:4): is no host",
-            "verifier.roots[0].name (conf/v.toml:6): is no name",
-            "verifier.roots[1] (conf/v.toml:7): has no source",
-            "verifier.roots[2].root (conf/v.toml:8): is missing",
-            "verifier.roots[2].folder (conf/v.toml:8): is missing",
-            "verifier.roots[2].refresh (conf/v.toml:8): is no length of time",
-            "verifier.roots[4] (conf/v.toml:10): is the second one named d",
+            "verifier.listen (conf/v.toml:2): is of type integer",
+            "verifier.id (conf/v.toml:3): is missing beside key; write the URI",
+            "verifier.color (conf/v.toml:4): is no setting",
+            "verifier.registries[0] (conf/v.toml:5): is no host",
+            "verifier.roots[0].name (conf/v.toml:7): is no name",
+            "verifier.roots[1] (conf/v.toml:8): has no source",
+            "verifier.roots[2].root (conf/v.toml:9): is missing",
+            "verifier.roots[2].folder (conf/v.toml:9): is missing",
+            "verifier.roots[2].refresh (conf/v.toml:9): is no length of time",
+            "verifier.roots[4] (conf/v.toml:11): is the second one named d",
         ] {
             assert!(error.contains(want), "{want} is not in\n{error}");
         }
