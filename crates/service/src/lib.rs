@@ -2,6 +2,7 @@
 //!
 //! A service crate exports a router; the program merges routers and hands them to [`listen::serve`].
 
+mod answer;
 pub mod budget;
 pub mod deadline;
 pub mod error;

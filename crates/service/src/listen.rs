@@ -1,18 +1,12 @@
 //! The listener: binds an address, serves a router, finishes what is in hand.
 
-use crate::budget::{self, Budget};
-use crate::deadline;
-use crate::path;
+use crate::answer::Answering;
 use crate::shutdown::Shutdown;
 use axum::Router;
-use axum::body::Body;
-use axum::middleware::from_fn_with_state;
-use axum::response::Response;
-use hyper::body::Incoming;
+use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use hyper_util::server::graceful::GracefulShutdown;
-use hyper_util::service::TowerToHyperService;
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::pin::pin;
@@ -20,12 +14,6 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
-use tower::Layer;
-use tower::util::MapRequestLayer;
-use tower_http::catch_panic::CatchPanicLayer;
-use tower_http::request_id::{MakeRequestUuid, PropagateRequestIdLayer, SetRequestIdLayer};
-use tower_http::trace::{DefaultMakeSpan, DefaultOnResponse, TraceLayer};
-use tracing::Level;
 
 /// Connections at once: at some 10 KiB each no burden on memory. Where the limit of descriptors is lower, accepting
 /// pauses.
@@ -35,9 +23,6 @@ const MAX_STREAMS: u32 = 128;
 /// From the first byte of a connection, or the end of an answer, to the end of the next request's head. It is the
 /// idle time of a kept connection as well; Fulcio's is 30 seconds.
 const HEADER_TIME: Duration = Duration::from_secs(30);
-/// From the end of a request's head to its answer, the body's arrival included; Fulcio's is 60 seconds. An upload that makes
-/// progress gets more, see [`deadline::Deadline`].
-const REQUEST_TIME: Duration = Duration::from_secs(60);
 /// What open requests get to finish after a signal; service managers kill after 30 to 90 seconds.
 const FINISH_TIME: Duration = Duration::from_secs(20);
 /// After a failed accept, so that a lack of descriptors does not become a busy loop.
@@ -69,13 +54,13 @@ pub async fn bind(address: SocketAddr) -> Result<TcpListener, ListenError> {
 ///
 /// Paths are cleaned before routing; every request has an `X-Request-Id`; a panic in a handler is
 /// a 500 for that request alone. Only method, path, status and time are logged: never a header or a body.
-/// Time, connections and memory are bounded by the constants of this module and by [`crate::budget`].
+/// Time, connections and memory are bounded by the constants of this module, of [`crate::deadline`] and of [`crate::budget`].
 pub async fn serve(
     listener: TcpListener,
     router: Router,
     shutdown: Shutdown,
 ) -> Result<(), ListenError> {
-    let service = layered(router);
+    let answering = Arc::new(Answering::new(router));
     let open = GracefulShutdown::new();
     let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
     let mut asked = pin!(shutdown.wait());
@@ -102,8 +87,13 @@ pub async fn serve(
         };
         // Answers are small and awaited: a delay for filling packets would only add latency.
         let _ = stream.set_nodelay(true);
+        let answering = answering.clone();
+        let service = service_fn(move |request| {
+            let answering = answering.clone();
+            async move { Ok::<_, Infallible>(answering.answer(request).await) }
+        });
         let connection = builder()
-            .serve_connection(TokioIo::new(stream), service.clone())
+            .serve_connection(TokioIo::new(stream), service)
             .into_owned();
         let connection = open.watch(connection);
         tokio::spawn(async move {
@@ -120,31 +110,6 @@ pub async fn serve(
         tracing::warn!("some connections did not finish in time and were cut");
     }
     Ok(())
-}
-
-fn layered(
-    router: Router,
-) -> TowerToHyperService<
-    impl tower::Service<http::Request<Incoming>, Response = Response, Error = Infallible, Future: Send>
-    + Clone
-    + Send
-    + 'static,
-> {
-    let router = router
-        .layer(from_fn_with_state(Budget::default(), budget::reserve))
-        .layer(from_fn_with_state(REQUEST_TIME, deadline::enforce))
-        .layer(CatchPanicLayer::new())
-        .layer(
-            TraceLayer::new_for_http()
-                .make_span_with(DefaultMakeSpan::new().level(Level::DEBUG))
-                .on_response(DefaultOnResponse::new().level(Level::DEBUG)),
-        )
-        .layer(PropagateRequestIdLayer::x_request_id())
-        .layer(SetRequestIdLayer::x_request_id(MakeRequestUuid));
-    let cleaned = MapRequestLayer::new(path::clean).layer(router);
-    let with_body = MapRequestLayer::new(|request: http::Request<Incoming>| request.map(Body::new))
-        .layer(cleaned);
-    TowerToHyperService::new(with_body)
 }
 
 fn builder() -> auto::Builder<TokioExecutor> {
