@@ -1,9 +1,9 @@
 //! One line and one count a request: method, path, status, time, bytes. Never a header, a query or a body.
 
 use axum::body::HttpBody;
-use axum::extract::{Request, State};
-use axum::middleware::Next;
+use axum::extract::Request;
 use axum::response::Response;
+use http::{HeaderValue, Method};
 use prometheus::{IntCounterVec, Opts, Registry};
 use std::time::Instant;
 
@@ -33,43 +33,56 @@ impl Access {
             requests: Some(requests),
         })
     }
+
+    /// Before the answer: what will be told of the request, which is gone then. Nothing is kept when nothing is told.
+    pub(crate) fn begin(&self, request: &Request, id: &HeaderValue) -> Noted {
+        Noted {
+            start: Instant::now(),
+            method: request.method().clone(),
+            line: self.log.then(|| (path(request), text(id))),
+        }
+    }
+
+    /// Behind the answer.
+    pub(crate) fn end(&self, noted: Noted, response: &Response) {
+        let status = response.status().as_u16();
+        let method = &noted.method;
+        if let Some(requests) = &self.requests {
+            let method = match method.as_str() {
+                "GET" => "get",
+                "POST" => "post",
+                "HEAD" => "head",
+                "OPTIONS" => "options",
+                // A caller must not make series.
+                _ => "other",
+            };
+            requests
+                .with_label_values(&[status.to_string().as_str(), method])
+                .inc();
+        }
+        if let Some((path, id)) = noted.line {
+            let ms = noted.start.elapsed().as_secs_f64() * 1000.0;
+            // A stream has no size before it ends.
+            let bytes = response.body().size_hint().exact();
+            tracing::info!(
+                target: "access",
+                %method,
+                path,
+                status,
+                ms = format_args!("{ms:.1}"),
+                bytes,
+                id,
+            );
+        }
+    }
 }
 
-/// Middleware; inside of what gives a request its ID.
-pub(crate) async fn note(State(access): State<Access>, request: Request, next: Next) -> Response {
-    let start = Instant::now();
-    let method = request.method().clone();
-    let line = access.log.then(|| (path(&request), id(&request)));
-    let response = next.run(request).await;
-    let status = response.status().as_u16();
-    if let Some(requests) = &access.requests {
-        let method = match method.as_str() {
-            "GET" => "get",
-            "POST" => "post",
-            "HEAD" => "head",
-            "OPTIONS" => "options",
-            // A caller must not make series.
-            _ => "other",
-        };
-        requests
-            .with_label_values(&[status.to_string().as_str(), method])
-            .inc();
-    }
-    if let Some((path, id)) = line {
-        let ms = start.elapsed().as_secs_f64() * 1000.0;
-        // A stream has no size before it ends.
-        let bytes = response.body().size_hint().exact();
-        tracing::info!(
-            target: "access",
-            %method,
-            path,
-            status,
-            ms = format_args!("{ms:.1}"),
-            bytes,
-            id,
-        );
-    }
-    response
+/// What is told of a request under way.
+pub(crate) struct Noted {
+    start: Instant,
+    method: Method,
+    /// Path and ID.
+    line: Option<(String, String)>,
 }
 
 fn path(request: &Request) -> String {
@@ -78,22 +91,17 @@ fn path(request: &Request) -> String {
     path.get(..MAX_PATH).unwrap_or(path).to_owned()
 }
 
-fn id(request: &Request) -> String {
-    let id = request.headers().get("x-request-id");
-    let id = id.and_then(|id| id.to_str().ok()).unwrap_or_default();
+fn text(id: &HeaderValue) -> String {
+    let id = id.to_str().unwrap_or_default();
     id.chars().take(128).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use axum::Router;
     use axum::body::Body;
-    use axum::middleware::from_fn_with_state;
-    use axum::routing::get;
     use std::io::Write;
     use std::sync::{Arc, Mutex};
-    use tower::ServiceExt;
     use tracing_subscriber::fmt::MakeWriter;
 
     #[derive(Clone, Default)]
@@ -118,8 +126,8 @@ mod tests {
         }
     }
 
-    #[tokio::test]
-    async fn a_line_has_no_query_no_header_and_no_body() {
+    #[test]
+    fn a_line_has_no_query_no_header_and_no_body() {
         let lines = Lines::default();
         let subscriber = tracing_subscriber::fmt()
             .json()
@@ -128,16 +136,12 @@ mod tests {
         let _guard = tracing::subscriber::set_default(subscriber);
         let registry = Registry::new();
         let access = Access::new(true, &registry).unwrap();
-        let router = Router::new()
-            .route("/a/{id}", get(|| async { "four" }))
-            .layer(from_fn_with_state(access, note));
         let request = http::Request::get("/a/7?token=hidden")
             .header("authorization", "Bearer hidden")
-            .header("x-request-id", "r1")
             .body(Body::from("hidden"))
             .unwrap();
-        let status = router.oneshot(request).await.unwrap().status();
-        assert_eq!(status, 200);
+        let noted = access.begin(&request, &HeaderValue::from_static("r1"));
+        access.end(noted, &Response::new(Body::from("four")));
         let text = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
         let line: serde_json::Value = serde_json::from_str(text.lines().next().unwrap()).unwrap();
         assert_eq!(line["target"], "access");

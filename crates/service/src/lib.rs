@@ -3,6 +3,7 @@
 //! A service crate exports a router; the program merges routers and hands them to [`listen::serve`].
 
 pub mod access;
+mod answer;
 pub mod budget;
 pub mod deadline;
 pub mod error;

@@ -1,20 +1,14 @@
 //! The listener: binds an address, serves a router, finishes what is in hand.
 
-use crate::access::{self, Access};
-use crate::budget::{self, Budget};
-use crate::deadline;
-use crate::path;
+use crate::access::Access;
+use crate::answer::Answering;
 use crate::shutdown::Shutdown;
 use crate::tls::Tls;
 use axum::Router;
-use axum::body::Body;
-use axum::middleware::from_fn_with_state;
-use axum::response::Response;
-use hyper::body::Incoming;
+use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
-use hyper_util::service::TowerToHyperService;
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::pin::pin;
@@ -23,13 +17,6 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
-use tower::Layer;
-use tower::util::MapRequestLayer;
-use tower_http::catch_panic::CatchPanicLayer;
-use tower_http::request_id::{MakeRequestUuid, PropagateRequestIdLayer, SetRequestIdLayer};
-use tower_http::trace::TraceLayer;
-use tracing::Span;
-use tracing::field::Empty;
 
 /// Connections at once: at some 10 KiB each no burden on memory. Where the limit of descriptors is lower, accepting
 /// pauses.
@@ -39,9 +26,6 @@ const MAX_STREAMS: u32 = 128;
 /// From the first byte of a connection, or the end of an answer, to the end of the next request's head. It is the
 /// idle time of a kept connection as well; Fulcio's is 30 seconds.
 const HEADER_TIME: Duration = Duration::from_secs(30);
-/// From the end of a request's head to its answer, the body's arrival included; Fulcio's is 60 seconds. An upload that makes
-/// progress gets more, see [`deadline::Deadline`].
-const REQUEST_TIME: Duration = Duration::from_secs(60);
 /// What open requests get to finish after a signal; service managers kill after 30 to 90 seconds.
 const FINISH_TIME: Duration = Duration::from_secs(20);
 /// For the handshake of TLS: two round trips, and a signature on each side.
@@ -102,14 +86,14 @@ pub async fn serve(
 ///
 /// Paths are cleaned before routing; every request has an `X-Request-Id`; a panic in a handler is
 /// a 500 for that request alone. Only what [`crate::access`] names is logged: never a header or a body.
-/// Time, connections and memory are bounded by the constants of this module and by [`crate::budget`].
+/// Time, connections and memory are bounded by the constants of this module, of [`crate::deadline`] and of [`crate::budget`].
 pub async fn serve_with(
     listener: TcpListener,
     options: Options,
     router: Router,
     shutdown: Shutdown,
 ) -> Result<(), ListenError> {
-    let service = layered(router, options.access);
+    let answering = Arc::new(Answering::new(router, options.access));
     let open = GracefulShutdown::new();
     let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
     let mut asked = pin!(shutdown.clone().wait());
@@ -136,15 +120,15 @@ pub async fn serve_with(
         };
         // Answers are small and awaited: a delay for filling packets would only add latency.
         let _ = stream.set_nodelay(true);
-        let (service, watcher) = (service.clone(), open.watcher());
+        let (answering, watcher) = (answering.clone(), open.watcher());
         let tls = options.tls.clone();
         let shutdown = shutdown.clone();
         tokio::spawn(async move {
             match tls {
-                None => converse(stream, service, watcher).await,
+                None => converse(stream, answering, watcher).await,
                 Some(tls) => {
                     if let Some(stream) = handshake(&tls, stream, shutdown).await {
-                        converse(stream, service, watcher).await;
+                        converse(stream, answering, watcher).await;
                     }
                 }
             }
@@ -162,24 +146,19 @@ pub async fn serve_with(
 }
 
 /// Serves one connection to its end.
-async fn converse<S>(
+async fn converse(
     stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    service: TowerToHyperService<S>,
+    answering: Arc<Answering>,
     watcher: Watcher,
-) where
-    S: tower::Service<
-            http::Request<Incoming>,
-            Response = Response,
-            Error = Infallible,
-            Future: Send,
-        > + Clone
-        + Send
-        + 'static,
-{
+) {
+    let service = service_fn(move |request| {
+        let answering = answering.clone();
+        async move { Ok::<_, Infallible>(answering.answer(request).await) }
+    });
     let connection = builder()
         .serve_connection(TokioIo::new(stream), service)
         .into_owned();
-    // Broken connections are the callers' business; requests are logged by the layers.
+    // Broken connections are the callers' business.
     let _ = watcher.watch(connection).await;
 }
 
@@ -201,52 +180,6 @@ async fn handshake(
         },
         () = shutdown.wait() => None,
     }
-}
-
-fn layered(
-    router: Router,
-    access: Access,
-) -> TowerToHyperService<
-    impl tower::Service<http::Request<Incoming>, Response = Response, Error = Infallible, Future: Send>
-    + Clone
-    + Send
-    + 'static,
-> {
-    let router = router
-        .layer(from_fn_with_state(Budget::default(), budget::reserve))
-        .layer(from_fn_with_state(REQUEST_TIME, deadline::enforce))
-        .layer(CatchPanicLayer::new())
-        .layer(
-            TraceLayer::new_for_http()
-                .make_span_with(span)
-                .on_response(told),
-        )
-        .layer(from_fn_with_state(access, access::note))
-        .layer(PropagateRequestIdLayer::x_request_id())
-        .layer(SetRequestIdLayer::x_request_id(MakeRequestUuid));
-    let cleaned = MapRequestLayer::new(path::clean).layer(router);
-    let with_body = MapRequestLayer::new(|request: http::Request<Incoming>| request.map(Body::new))
-        .layer(cleaned);
-    TowerToHyperService::new(with_body)
-}
-
-/// Without the query: it may hold a secret.
-fn span(request: &axum::extract::Request) -> Span {
-    let span = tracing::debug_span!(
-        "request",
-        otel.kind = "server",
-        http.request.method = %request.method(),
-        url.path = request.uri().path(),
-        http.response.status_code = Empty,
-    );
-    #[cfg(feature = "otel")]
-    crate::traces::adopt(&span, request);
-    span
-}
-
-fn told(response: &Response, time: Duration, span: &Span) {
-    span.record("http.response.status_code", response.status().as_u16());
-    tracing::debug!(status = response.status().as_u16(), ?time, "answered");
 }
 
 fn builder() -> auto::Builder<TokioExecutor> {

@@ -211,7 +211,12 @@ async fn one_process_serves_all_roles_on_sqlite() {
     );
 
     let mut second = site.command(&["serve", "--config", "sigstead.toml"]);
-    second.args(["--set", "listen=127.0.0.1:0", "--set", "admin_listen=127.0.0.1:0"]);
+    second.args([
+        "--set",
+        "listen=127.0.0.1:0",
+        "--set",
+        "admin_listen=127.0.0.1:0",
+    ]);
     let second = second.output().unwrap();
     let text = String::from_utf8_lossy(&second.stderr).into_owned();
     assert!(

@@ -59,7 +59,7 @@ impl TrustMaterial {
 fn of_log(list: TrustList, log: &Log) -> Anchor {
     Anchor {
         list,
-        name: log.base_url.clone(),
+        name: log.label.clone(),
         id: hex::encode(log.id),
         from: log.validity.start,
         until: log.validity.end,
