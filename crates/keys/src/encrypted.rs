@@ -16,9 +16,11 @@ use zeroize::Zeroizing;
 
 /// PEM label, RFC 7468 section 11.
 pub(crate) const LABEL: &str = "ENCRYPTED PRIVATE KEY";
-/// N = 2^15, r = 8: 32 MiB and some 0.1 s a key, so that a start with eight of them stays below a second.
-const SCRYPT_LOG_N: u8 = 15;
+/// N = 2^14, r = 8, p = 2: 16 MiB, the most that OpenSSL reads unasked, and some 0.1 s a key, so that a start with eight of them
+/// stays below a second.
+const SCRYPT_LOG_N: u8 = 14;
 const SCRYPT_R: u32 = 8;
+const SCRYPT_P: u32 = 2;
 /// What a file may ask for: memory of scrypt in bytes (N * r * 128) and its passes, rounds of PBKDF2. More would be a
 /// denial of service; OpenSSL's own are 16 MiB and 2048.
 const MAX_SCRYPT_BYTES: u64 = 256 << 20;
@@ -107,7 +109,7 @@ pub(crate) fn seal(
     getrandom::fill(&mut salt).map_err(|_| KeyError::Generate)?;
     getrandom::fill(&mut iv).map_err(|_| KeyError::Generate)?;
     let cost =
-        scrypt::Params::new(SCRYPT_LOG_N, SCRYPT_R, 1, 32).map_err(|_| KeyError::Generate)?;
+        scrypt::Params::new(SCRYPT_LOG_N, SCRYPT_R, SCRYPT_P, 32).map_err(|_| KeyError::Generate)?;
     let scheme = pbes2::Parameters::scrypt_aes256cbc(cost, &salt, &iv);
     let scheme = scheme.map_err(|_| KeyError::Generate)?;
     let info = PrivateKeyInfo::try_from(document.as_bytes()).map_err(|_| KeyError::Generate)?;

@@ -130,6 +130,7 @@ pub(crate) const KEYS: &[Key] = &[
     key("verifier.id", Text, "The URI that summaries name the verifier by.", "beside key", "of an instance: url", "\"https://verifier.example.com\""),
     key("verifier.policies", Path, "Folder of policy documents.", "", NONE, "\"policies/of-the-verifier\""),
     key("verifier.registries", List, "Registries that callers may have asked about images.", "host or host:port", "[]", "[\"registry.example.com\"]"),
+    key("verifier.max_artifact", Text, "The largest artifact that may be uploaded.", "a whole number and KiB, MiB, GiB or TiB", "\"64GiB\"", "\"8GiB\""),
     key("verifier.roots", Tables, "Trusted roots by name: name and file, or name, tuf, root, folder and refresh.", "", "the instance as \"default\"; \"sigstore\" is embedded", "[{ name = \"default\", file = \"trusted_root.json\" }]"),
     key("witness.listen", Address, OWN_LISTEN, "", "listen", "\"127.0.0.1:8087\""),
     key("witness.name", Text, "Name of the witness, which stays with its key for ever.", "a URL without scheme", "required for a witness", "\"witness.example.org/w1\""),
