@@ -108,8 +108,8 @@ pub(crate) fn seal(
     let (mut salt, mut iv) = ([0; 16], [0; 16]);
     getrandom::fill(&mut salt).map_err(|_| KeyError::Generate)?;
     getrandom::fill(&mut iv).map_err(|_| KeyError::Generate)?;
-    let cost =
-        scrypt::Params::new(SCRYPT_LOG_N, SCRYPT_R, SCRYPT_P, 32).map_err(|_| KeyError::Generate)?;
+    let cost = scrypt::Params::new(SCRYPT_LOG_N, SCRYPT_R, SCRYPT_P, 32)
+        .map_err(|_| KeyError::Generate)?;
     let scheme = pbes2::Parameters::scrypt_aes256cbc(cost, &salt, &iv);
     let scheme = scheme.map_err(|_| KeyError::Generate)?;
     let info = PrivateKeyInfo::try_from(document.as_bytes()).map_err(|_| KeyError::Generate)?;
