@@ -1,10 +1,13 @@
 //! The commands that end by themselves.
 
+pub(crate) mod backup;
 pub(crate) mod copy;
 pub(crate) mod fsck;
 pub(crate) mod image;
 pub(crate) mod input;
+pub(crate) mod migrate;
 pub(crate) mod policy;
+pub(crate) mod restore;
 pub(crate) mod rotate;
 pub(crate) mod sign;
 pub(crate) mod token;

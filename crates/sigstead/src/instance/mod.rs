@@ -11,7 +11,7 @@ mod layout;
 mod public;
 pub(crate) mod shards;
 
-pub(crate) use layout::{Layout, write_atomically};
+pub(crate) use layout::{Layout, write_atomically, write_secretly};
 pub(crate) use public::PublicHalf;
 pub(crate) use shards::{Kind, Record, Shard};
 

@@ -36,6 +36,7 @@ const PROBES: [(&str, &str); 6] = [
 ];
 
 /// Whose tokens the CA accepts.
+#[derive(Clone)]
 pub(crate) struct Issuers {
     /// Fulcio's issuer configuration; `None` means the development issuer.
     pub(crate) text: Option<String>,

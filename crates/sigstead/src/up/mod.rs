@@ -1,6 +1,8 @@
 //! `sigstead up`: a whole Sigstore in one process.
 
 mod compose;
+mod gate;
+mod relocate;
 mod screen;
 mod verifier;
 
@@ -10,9 +12,13 @@ use crate::instance::{Instance, Layout};
 use anyhow::{Context, Result, anyhow, bail};
 use clock::Clock;
 use compose::{Issuers, Services};
+use gate::Gate;
 use keys::Algorithm;
+use relocate::{Parts, Running, Slot};
 use service::{listen, shutdown, telemetry};
 use std::net::SocketAddr;
+use std::sync::Arc;
+use tokio::sync::Mutex;
 use url::Url;
 
 /// Fulcio's issuer configuration of the public instance has 40 KiB.
@@ -48,7 +54,9 @@ async fn up(args: UpArgs, url: String, host: String) -> Result<()> {
     let mut instance = Instance::open_or_create(layout, &url, &host, algorithm, &clock).await?;
     // 3. The services, on one router; each answers once.
     let database = args.database.or_file_in(&instance.layout);
-    let services = Services::build(&instance, issuers, &database, &args.outward, &clock).await?;
+    let database = relocate::settle(&instance.layout, database).await?;
+    let used = issuers.clone();
+    let services = Services::build(&instance, used, &database, &args.outward, &clock).await?;
     services.check_ready().await?;
     instance.finish()?;
     // 4. The files that clients need, after what an interrupted rotation left to do.
@@ -56,19 +64,32 @@ async fn up(args: UpArgs, url: String, host: String) -> Result<()> {
     // 5. Serve, and say so.
     let (trigger, shutdown) = shutdown::pair();
     tokio::spawn(trigger.on_signals()?);
+    let metrics = Gate::new(service::health::metrics_router(services.registry.clone()));
     if let Some(listener) = admin {
-        let router = service::health::metrics_router(services.registry.clone());
-        tokio::spawn(listen::serve(listener, router, shutdown.clone()));
+        tokio::spawn(listen::serve(listener, metrics.router(), shutdown.clone()));
     }
-    let serving = tokio::spawn(listen::serve(listener, services.router.clone(), shutdown));
-    let watching = services.watch_rotations(&instance.layout, seen);
-    let signing = services.keep_tuf_fresh();
+    let gate = Gate::new(services.router.clone());
+    let serving = tokio::spawn(listen::serve(listener, gate.router(), shutdown));
     screen::print(&instance, services.dev_issuer.as_deref(), args.json)?;
+    let running = Running::new(services, &instance.layout, seen);
+    let running: Slot = Arc::new(Mutex::new(Some(running)));
+    let parts = Parts {
+        instance,
+        issuers,
+        outward: args.outward,
+        clock,
+        gate,
+        admin: metrics,
+    };
+    let moving = relocate::watch(parts, running.clone(), database);
     // 6. Finish what is in hand.
-    serving.await.context("the listener's task failed")??;
-    watching.abort();
-    signing.abort();
-    services.close().await;
+    tokio::select! {
+        served = serving => served.context("the listener's task failed")??,
+        failed = moving => failed?,
+    }
+    if let Some(running) = running.lock().await.take() {
+        running.close().await;
+    }
     Ok(())
 }
 

@@ -8,7 +8,7 @@ mod checkpointer;
 mod runs;
 
 use super::{
-    BatchRow, Commit, CommitError, Freeze, Inventory, KeyRow, MAX_SINCE, NewRun, PageId, RunRow,
+    BatchRow, Commit, CommitError, Fence, FenceState, Freeze, Inventory, KeyRow, MAX_SINCE, NewRun, PageId, RunRow,
     Since, Store, StoreError,
 };
 use crate::TreeHead;
@@ -25,6 +25,7 @@ use sqlx::sqlite::{
 use sqlx::{AssertSqlSafe, Row, SqliteConnection};
 use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 /// 8 KiB is one tile and gives 1.4 to 1.7 times the rate of the default 4 KiB.
@@ -44,8 +45,9 @@ pub(super) struct Sqlite {
     writer: SqlitePool,
     readers: SqlitePool,
     checkpointer: Checkpointer,
-    /// Held, never read: the operating system releases it with the process, however that ends.
-    _lock: File,
+    /// Held, never read: the operating system releases it with the process, however that ends, or with
+    /// the store. A reader beside has none.
+    lock: Mutex<Option<File>>,
 }
 
 impl Sqlite {
@@ -84,7 +86,27 @@ impl Sqlite {
             writer,
             readers,
             checkpointer,
-            _lock: lock,
+            lock: Mutex::new(Some(lock)),
+        })
+    }
+
+    /// Reads what another process writes. Its connections are told to refuse every change.
+    pub(super) async fn beside(path: &Path) -> Result<Self, StoreError> {
+        let options = SqliteConnectOptions::new()
+            .filename(path)
+            .busy_timeout(BUSY_TIMEOUT)
+            .pragma("wal_autocheckpoint", "0")
+            .pragma("query_only", "1");
+        let readers = SqlitePoolOptions::new().max_connections(READERS);
+        let readers = readers.connect_with(options).await;
+        let readers = readers.map_err(|error| open_error(path, &error))?;
+        let checkpointer = Checkpointer::start(readers.clone(), readers.clone());
+        Ok(Self {
+            path: path.to_owned(),
+            writer: readers.clone(),
+            readers,
+            checkpointer,
+            lock: Mutex::default(),
         })
     }
 
@@ -173,6 +195,17 @@ impl Store for Sqlite {
                 // transaction is open: this connection could never begin another one. A new one can.
                 let _ = connection.close().await;
             }
+        }
+        outcome
+    }
+
+    async fn extend(&self, commits: &[Commit]) -> Result<(), CommitError> {
+        let mut connection = self.writer.acquire().await.map_err(failed)?;
+        let outcome = write_all(&mut connection, commits).await;
+        self.checkpointer.wake();
+        if !matches!(outcome, Ok(()) | Err(CommitError::Conflict)) {
+            // As for a commit.
+            let _ = connection.close().await;
         }
         outcome
     }
@@ -341,10 +374,43 @@ impl Store for Sqlite {
         .transpose()
     }
 
+    async fn fence(&self) -> Result<Option<Fence>, StoreError> {
+        let row: Option<(String, String)> = sqlx::query_as("SELECT state, peer FROM tlog_fence")
+            .fetch_optional(&self.readers)
+            .await
+            .map_err(|error| self.read_error(&error))?;
+        row.map(|(state, peer)| {
+            let state = FenceState::parse(&state)?;
+            Ok(Fence { state, peer })
+        })
+        .transpose()
+    }
+
+    async fn set_fence(&self, fence: Option<&Fence>) -> Result<(), StoreError> {
+        let done = match fence {
+            Some(fence) => {
+                sqlx::query("INSERT OR REPLACE INTO tlog_fence (one, state, peer) VALUES (1, ?1, ?2)")
+                    .bind(fence.state.name())
+                    .bind(fence.peer.clone())
+                    .execute(&self.writer)
+                    .await
+            }
+            None => {
+                sqlx::query("DELETE FROM tlog_fence")
+                    .execute(&self.writer)
+                    .await
+            }
+        };
+        self.checkpointer.wake();
+        done.map(drop).map_err(|error| self.read_error(&error))
+    }
+
     async fn close(&self) {
         self.checkpointer.stop();
         self.readers.close().await;
         self.writer.close().await;
+        // Handles of closed logs may be kept for long; the file is free from here on.
+        drop(self.lock.lock().unwrap_or_else(PoisonError::into_inner).take());
     }
 }
 
@@ -352,7 +418,8 @@ impl Store for Sqlite {
 async fn write(connection: &mut SqliteConnection, commit: &Commit) -> Result<(), CommitError> {
     // Both in one query: a statement of its own costs 50 to 65 µs on its way to the database's thread and back. The commit
     // stays apart, because what failed before it is not stored, and of the commit itself nobody knows.
-    let written = statements(commit)?.fetch_all(&mut *connection).await;
+    let written = statements("BEGIN IMMEDIATE;", commit)?;
+    let written = written.fetch_all(&mut *connection).await;
     // The head row, when it was the expected one.
     if written.map_err(failed)?.is_empty() {
         let undone = sqlx::query("ROLLBACK").execute(connection).await;
@@ -365,17 +432,36 @@ async fn write(connection: &mut SqliteConnection, commit: &Commit) -> Result<(),
     Ok(())
 }
 
+/// As [`write`], for commits that follow on each other.
+async fn write_all(
+    connection: &mut SqliteConnection,
+    commits: &[Commit],
+) -> Result<(), CommitError> {
+    let begun = sqlx::query("BEGIN IMMEDIATE").execute(&mut *connection);
+    begun.await.map_err(failed)?;
+    for commit in commits {
+        let written = statements("", commit)?.fetch_all(&mut *connection).await;
+        if written.map_err(failed)?.is_empty() {
+            let undone = sqlx::query("ROLLBACK").execute(connection).await;
+            undone.map_err(failed)?;
+            return Err(CommitError::Conflict);
+        }
+    }
+    let committed = sqlx::query("COMMIT").execute(connection).await;
+    committed.map_err(|error| CommitError::Unknown(error.to_string()))?;
+    Ok(())
+}
+
 /// Compares and swaps the head row (invariant 2), then writes the batch and its tiles, each only if the one before it
-/// wrote its row. The transaction is left open. Numbered parameters are shared by the statements.
-fn statements(commit: &Commit) -> Result<Query<'_, Sqlite3, SqliteArguments>, CommitError> {
+/// wrote its row. The transaction, which `begin` begins, is left open. Numbered parameters are shared by the statements.
+fn statements<'a>(begin: &str, commit: &'a Commit) -> Result<Query<'a, Sqlite3, SqliteArguments>, CommitError> {
     let Commit { head, batch, .. } = commit;
-    let mut text = "BEGIN IMMEDIATE;
-        UPDATE tlog_log SET size = $1, root = $2, time_ms = $3, checkpoint = $4
+    let mut text = begin.to_owned()
+        + "UPDATE tlog_log SET size = $1, root = $2, time_ms = $3, checkpoint = $4
         WHERE name = $5 AND size = $6 AND root = $7 AND frozen = 0
         RETURNING id;
         INSERT INTO tlog_batch (log, first, count, time_ms, hashes, identities, checkpoint, extras, bodies)
-        SELECT id, $8, $9, $10, $11, $12, $13, $14, $15 FROM tlog_log WHERE name = $5 AND changes() = 1;"
-        .to_owned();
+        SELECT id, $8, $9, $10, $11, $12, $13, $14, $15 FROM tlog_log WHERE name = $5 AND changes() = 1;";
     for number in (16..).step_by(3).take(commit.tiles.len()) {
         let (level, index, hashes) = (number, number + 1, number + 2);
         text += &format!(
