@@ -7,7 +7,10 @@ use std::path::PathBuf;
 #[derive(Debug, thiserror::Error)]
 pub enum BackupError {
     /// The archive cannot be written; nothing is left under its name.
-    #[error("cannot write {path}: {source}; nothing was left under that name{}", hint(source))]
+    #[error(
+        "cannot write {path}: {source}; nothing was left under that name{}",
+        hint(source)
+    )]
     Write {
         /// The archive.
         path: PathBuf,
@@ -77,7 +80,9 @@ pub enum BackupError {
         detail: String,
     },
     /// Written by a later release.
-    #[error("{path} has format {have}, this program reads format {known}; use the release that wrote it, or a later one")]
+    #[error(
+        "{path} has format {have}, this program reads format {known}; use the release that wrote it, or a later one"
+    )]
     Newer {
         /// The archive.
         path: PathBuf,

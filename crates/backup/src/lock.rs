@@ -41,7 +41,10 @@ impl Lock {
                 ))
             })
         };
-        let recipients = texts.into_iter().map(parse).collect::<Result<Vec<_>, _>>()?;
+        let recipients = texts
+            .into_iter()
+            .map(parse)
+            .collect::<Result<Vec<_>, _>>()?;
         Ok(Self::Recipients(recipients))
     }
 
@@ -94,7 +97,9 @@ impl Unlock {
         };
         let identities = lines.map(parse).collect::<Result<Vec<_>, _>>()?;
         if identities.is_empty() {
-            return Err(BackupError::Key("the identity file has no identity".to_owned()));
+            return Err(BackupError::Key(
+                "the identity file has no identity".to_owned(),
+            ));
         }
         Ok(Self::Identities(identities))
     }
@@ -107,7 +112,8 @@ impl Unlock {
                 vec![Box::new(identity)]
             }
             Self::Identities(identities) => {
-                let boxed = |one: &x25519::Identity| Box::new(one.clone()) as Box<dyn age::Identity>;
+                let boxed =
+                    |one: &x25519::Identity| Box::new(one.clone()) as Box<dyn age::Identity>;
                 identities.iter().map(boxed).collect()
             }
         }

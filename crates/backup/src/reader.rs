@@ -1,8 +1,6 @@
 //! Reads an archive, entry by entry; what it gave is whole once it came to its end without an error.
 
-use crate::limits::{
-    MAX_ENTRIES, MAX_ENTRY_BYTES, MAX_MANIFEST_BYTES, MAX_NAME_BYTES,
-};
+use crate::limits::{MAX_ENTRIES, MAX_ENTRY_BYTES, MAX_MANIFEST_BYTES, MAX_NAME_BYTES};
 use crate::manifest::{ABOUT, FORMAT, MANIFEST, Manifest};
 use crate::{About, BackupError, EntryRecord, Unlock};
 use age::{DecryptError, Decryptor};
@@ -141,7 +139,9 @@ impl Source {
         let mut seen: Vec<EntryRecord> = Vec::new();
         let mut manifest = None;
         let mut place = "its beginning".to_owned();
-        let entries = tar.entries().map_err(|error| self.broken(&place, length, &error))?;
+        let entries = tar
+            .entries()
+            .map_err(|error| self.broken(&place, length, &error))?;
         for entry in entries {
             let entry = entry.map_err(|error| self.broken(&place, length, &error))?;
             let entry = self.entry(entry, &place, length)?;
@@ -176,7 +176,8 @@ impl Source {
         }
         // The tar may have ended without the last, sealed chunk of the file.
         let mut rest = tar.into_inner();
-        io::copy(&mut rest, &mut io::sink()).map_err(|error| self.broken(&place, length, &error))?;
+        io::copy(&mut rest, &mut io::sink())
+            .map_err(|error| self.broken(&place, length, &error))?;
         let manifest = manifest.ok_or_else(|| BackupError::Cut {
             path: self.path.clone(),
             entry: place,
@@ -252,7 +253,10 @@ impl Source {
         let name = entry.path_bytes().into_owned();
         let name = String::from_utf8(name).unwrap_or_default();
         if !is_plain(&name) || !entry.header().entry_type().is_file() {
-            return Err(self.malformed(before, "the entry behind it has a name or a type that no backup has"));
+            return Err(self.malformed(
+                before,
+                "the entry behind it has a name or a type that no backup has",
+            ));
         }
         let limit = match name.as_str() {
             MANIFEST => MAX_MANIFEST_BYTES,
@@ -371,7 +375,9 @@ fn is_plain(name: &str) -> bool {
     !name.is_empty()
         && name.len() <= MAX_NAME_BYTES
         && !name.contains(|c: char| c.is_control() || c == '\\')
-        && path.components().all(|part| matches!(part, Component::Normal(_)))
+        && path
+            .components()
+            .all(|part| matches!(part, Component::Normal(_)))
         && path.components().count() == name.split('/').count()
 }
 
@@ -391,7 +397,17 @@ mod tests {
         for name in ["data/keys/ct-log.pem", "manifest.json"] {
             assert!(is_plain(name), "{name}");
         }
-        for name in ["", "/etc/passwd", "../x", "a/../b", "a//b", "./a", "a/", "a\\b", "a\nb"] {
+        for name in [
+            "",
+            "/etc/passwd",
+            "../x",
+            "a/../b",
+            "a//b",
+            "./a",
+            "a/",
+            "a\\b",
+            "a\nb",
+        ] {
             assert!(!is_plain(name), "{name:?}");
         }
     }

@@ -58,8 +58,7 @@ pub async fn survey(
     let mut reader = Reader::open(path, unlock).await?;
     let (about, position) = (reader.about().clone(), reader.position());
     let (mut files, mut bytes) = (Vec::new(), 0_u64);
-    let (mut guards, mut heads, mut replays) =
-        (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
+    let (mut guards, mut heads, mut replays) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
     while let Some(entry) = reader.next().await? {
         progress(position.bytes());
         match place(&entry.name) {
@@ -96,7 +95,11 @@ pub async fn survey(
                 files.push(Entry { name, ..entry });
             }
             Place::Unknown => {
-                return Err(malformed(path, &entry.name, "it is of no known kind".into()));
+                return Err(malformed(
+                    path,
+                    &entry.name,
+                    "it is of no known kind".into(),
+                ));
             }
         }
     }
@@ -178,7 +181,10 @@ fn place(name: &str) -> Place<'_> {
     if let Some(log) = guard.and_then(|name| name.strip_suffix(".json")) {
         return Place::Guard(log);
     }
-    match name.strip_prefix("logs/").and_then(|name| name.split_once('/')) {
+    match name
+        .strip_prefix("logs/")
+        .and_then(|name| name.split_once('/'))
+    {
         Some((log, "head.json")) => Place::Head(log),
         Some((log, rows)) if rows.ends_with(".rows") => Place::Rows(log),
         _ => Place::Unknown,
@@ -187,7 +193,9 @@ fn place(name: &str) -> Place<'_> {
 
 fn replay_of(log: &str, wanted: &[(String, u64)]) -> Replay {
     let mut replay = Replay::new(log);
-    let sizes = wanted.iter().filter(|(name, _)| name == log || name == ANY_LOG);
+    let sizes = wanted
+        .iter()
+        .filter(|(name, _)| name == log || name == ANY_LOG);
     sizes.for_each(|(_, size)| replay.want_root(*size));
     replay
 }

@@ -2,7 +2,7 @@
 
 use crate::limits::MAX_ENTRIES;
 use crate::manifest::{ABOUT, FORMAT, MANIFEST, Manifest};
-use crate::{About, BackupError, EntryRecord, LogRecord, Lock};
+use crate::{About, BackupError, EntryRecord, Lock, LogRecord};
 use age::stream::StreamWriter;
 use sha2::{Digest, Sha256};
 use std::fs::{self, File, OpenOptions, TryLockError};
@@ -114,7 +114,11 @@ impl Writer {
     ///
     /// # Errors
     /// [`BackupError::Write`].
-    pub fn put_json(&mut self, name: &str, value: &impl serde::Serialize) -> Result<(), BackupError> {
+    pub fn put_json(
+        &mut self,
+        name: &str,
+        value: &impl serde::Serialize,
+    ) -> Result<(), BackupError> {
         let text = serde_json::to_vec_pretty(value);
         let text = text.map_err(|error| self.failed(io::Error::other(error)))?;
         self.put(name, 0o600, &text)
@@ -135,7 +139,9 @@ impl Writer {
         let end = || -> io::Result<u64> {
             let tar = tar.ok_or_else(|| io::Error::other("it is finished"))?;
             let buffer = tar.into_inner()?.finish()?;
-            let mut file = buffer.into_inner().map_err(io::IntoInnerError::into_error)?;
+            let mut file = buffer
+                .into_inner()
+                .map_err(io::IntoInnerError::into_error)?;
             file.flush()?;
             // A disk may take bytes and lose them at the sync: the name comes after it.
             file.sync_all()?;

@@ -133,7 +133,13 @@ impl DatabaseArgs {
     pub(crate) fn or_file_in(&self, layout: &Layout) -> Database {
         let named = self.database.clone();
         // `sigstead migrate` wrote where it moved the logs to.
-        let moved = || -> Option<Database> { std::fs::read_to_string(layout.database_url()).ok()?.trim().parse().ok() };
+        let moved = || -> Option<Database> {
+            std::fs::read_to_string(layout.database_url())
+                .ok()?
+                .trim()
+                .parse()
+                .ok()
+        };
         let named = named.or_else(moved);
         named.unwrap_or_else(|| Database::File(layout.database()))
     }

@@ -94,11 +94,17 @@ impl Relocation {
 /// Steps 5 to 7, for who holds the folder and has closed its logs. Answers where the logs are now.
 ///
 /// When the move cannot be done, the source serves on and `move.json` says why.
-pub(crate) async fn cut_over(layout: &Layout, asked: &Relocation) -> Result<(Database, Vec<Moved>)> {
+pub(crate) async fn cut_over(
+    layout: &Layout,
+    asked: &Relocation,
+) -> Result<(Database, Vec<Moved>)> {
     let (from, to) = asked.places()?;
     match try_cut_over(layout, &from, &to).await {
         Ok(moved) => {
-            write_secretly(&layout.database_url(), format!("{}\n", to.spelled()).as_bytes())?;
+            write_secretly(
+                &layout.database_url(),
+                format!("{}\n", to.spelled()).as_bytes(),
+            )?;
             Relocation::remove(layout)?;
             Ok((to, moved))
         }
@@ -159,7 +165,9 @@ async fn between(
         Err(error) => {
             // The target still says that it is being filled, so nobody serves from it.
             source.set_fence(None).await.with_context(|| {
-                format!("after this the old database could not be opened for entries again: {error:#}")
+                format!(
+                    "after this the old database could not be opened for entries again: {error:#}"
+                )
             })?;
             Err(error)
         }

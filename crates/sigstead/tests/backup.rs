@@ -20,7 +20,10 @@ fn words<'a>(parts: &[&[&'a str]]) -> Vec<&'a str> {
 }
 
 fn backup(site: &Site, data: &str, out: &str) -> serde_json::Value {
-    site.json(&words(&[&["backup", "--data-dir", data, "--out", out, "--json"], &PASS]))
+    site.json(&words(&[
+        &["backup", "--data-dir", data, "--out", out, "--json"],
+        &PASS,
+    ]))
 }
 
 /// An instance with one entry in each Rekor log, stopped.
@@ -43,21 +46,35 @@ fn a_backup_under_load_is_restored_elsewhere_with_everything_that_was_acknowledg
     let after = load.count();
     load.wait(after + 2);
     let bundles = load.stop();
-    let sizes: Vec<u64> = made["logs"].as_array().unwrap().iter().map(|log| log["size"].as_u64().unwrap()).collect();
+    let sizes: Vec<u64> = made["logs"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|log| log["size"].as_u64().unwrap())
+        .collect();
     assert!(sizes.iter().all(|size| *size > 0), "{made}");
     // The served instance is ahead of its backup by now, and says so.
-    let stale = site.run(&words(&[&["restore", "--check", "--from", "b.age", "--data-dir", "a"], &PASS]));
+    let stale = site.run(&words(&[
+        &["restore", "--check", "--from", "b.age", "--data-dir", "a"],
+        &PASS,
+    ]));
     assert_eq!(stale.status.code(), Some(1), "{stale:?}");
     assert!(String::from_utf8_lossy(&stale.stdout).contains("missing: log"));
     server.stop();
 
     // Everything that was acknowledged before the backup began is in it.
-    let mut check = words(&[&["restore", "--check", "--from", "b.age", "--data-dir", "new"], &PASS]);
+    let mut check = words(&[
+        &["restore", "--check", "--from", "b.age", "--data-dir", "new"],
+        &PASS,
+    ]);
     for bundle in &bundles[..before] {
         check.extend(["--against", bundle]);
     }
     site.done(&check);
-    let restored = site.json(&words(&[&["restore", "--from", "b.age", "--data-dir", "new", "--json"], &PASS]));
+    let restored = site.json(&words(&[
+        &["restore", "--from", "b.age", "--data-dir", "new", "--json"],
+        &PASS,
+    ]));
     assert_eq!(restored["logs"].as_array().unwrap().len(), 3);
     site.done(&["fsck", "--data-dir", "new"]);
     let server = site.up(&["--data-dir", "new"]);
@@ -87,15 +104,37 @@ fn a_stale_backup_is_refused_with_the_consequence_until_it_is_accepted() {
     let restore = words(&[&["restore", "--from", "old.age", "--data-dir", "a"], &PASS]);
     let (code, said) = site.refused(&restore);
     assert_eq!(code, Some(1));
-    for part in ["a head of", "that is a fork", "Nothing was restored", "--accept-shorter"] {
+    for part in [
+        "a head of",
+        "that is a fork",
+        "Nothing was restored",
+        "--accept-shorter",
+    ] {
         assert!(said.contains(part), "{said}");
     }
     assert!(!site.path("a/sigstead.db").exists());
     // The same in an empty folder, when a client's bundle is named.
-    let elsewhere = words(&[&["restore", "--from", "old.age", "--data-dir", "new", "--against", &newer], &PASS]);
+    let elsewhere = words(&[
+        &[
+            "restore",
+            "--from",
+            "old.age",
+            "--data-dir",
+            "new",
+            "--against",
+            &newer,
+        ],
+        &PASS,
+    ]);
     let (_, said) = site.refused(&elsewhere);
-    assert!(said.contains("rekor-v1") && said.contains("--accept-shorter rekor-v1"), "{said}");
-    let accepted = words(&[&restore, &["--accept-shorter", "rekor-v1", "--accept-shorter", "ct"]]);
+    assert!(
+        said.contains("rekor-v1") && said.contains("--accept-shorter rekor-v1"),
+        "{said}"
+    );
+    let accepted = words(&[
+        &restore,
+        &["--accept-shorter", "rekor-v1", "--accept-shorter", "ct"],
+    ]);
     site.done(&accepted);
     site.up(&["--data-dir", "a"]).stop();
 }
@@ -108,33 +147,64 @@ fn bad_archives_are_refused_and_nothing_is_written() {
     fs::write(site.path("other"), "another passphrase\n").unwrap();
     fs::write(site.path("short"), "short\n").unwrap();
     let restore = |from: &str, pass: &str| {
-        site.refused(&["restore", "--from", from, "--data-dir", "new", "--passphrase-file", pass])
+        site.refused(&[
+            "restore",
+            "--from",
+            from,
+            "--data-dir",
+            "new",
+            "--passphrase-file",
+            pass,
+        ])
     };
     let (_, said) = restore("good.age", "other");
     assert!(said.contains("the passphrase does not open it"), "{said}");
     for cut in [good.len() / 2, good.len() - 1, 200, 0] {
         fs::write(site.path("cut.age"), &good[..cut]).unwrap();
         let (_, said) = restore("cut.age", "passphrase");
-        assert!(said.contains("half-written") || said.contains("is no backup"), "{cut}: {said}");
+        assert!(
+            said.contains("half-written") || said.contains("is no backup"),
+            "{cut}: {said}"
+        );
     }
     for at in [good.len() / 4, good.len() / 2] {
         let mut changed = good.clone();
         changed[at] ^= 1;
         fs::write(site.path("changed.age"), &changed).unwrap();
         let (_, said) = restore("changed.age", "passphrase");
-        assert!(said.contains("was changed after it was written") || said.contains("64 KiB was changed"), "{said}");
-        assert!(said.contains("logs/") || said.contains("data/") || said.contains("beginning"), "{said}");
+        assert!(
+            said.contains("was changed after it was written")
+                || said.contains("64 KiB was changed"),
+            "{said}"
+        );
+        assert!(
+            said.contains("logs/") || said.contains("data/") || said.contains("beginning"),
+            "{said}"
+        );
     }
     fs::write(site.path("text.age"), "hello").unwrap();
     assert!(restore("text.age", "passphrase").1.contains("is no backup"));
-    let weak = site.refused(&["backup", "--data-dir", "a", "--out", "weak.age", "--passphrase-file", "short"]);
+    let weak = site.refused(&[
+        "backup",
+        "--data-dir",
+        "a",
+        "--out",
+        "weak.age",
+        "--passphrase-file",
+        "short",
+    ]);
     assert!(weak.1.contains("fewer than 12 characters"), "{}", weak.1);
     let left = fs::read_dir(site.path("new")).map(|entries| {
-        entries.map(|entry| entry.unwrap().file_name()).collect::<Vec<_>>()
+        entries
+            .map(|entry| entry.unwrap().file_name())
+            .collect::<Vec<_>>()
     });
     assert!(left.is_err(), "{left:?}");
     // A folder that has something is not written over.
-    let (_, said) = site.refused(&words(&[&["restore", "--from", "good.age", "--data-dir", "a"], &PASS]));
+    let (_, said) = site.refused(&words(&[
+        &["restore", "--from", "good.age", "--data-dir", "a"],
+        &PASS,
+    ]));
     assert!(said.contains("is not empty"), "{said}");
 }
 
@@ -155,7 +225,8 @@ fn an_interrupted_restore_goes_on() {
         assert!(!site.run(&["fsck", "--data-dir", "new"]).status.success());
     }
     let again = site.run(&restore);
-    let whole = again.status.success() || String::from_utf8_lossy(&again.stderr).contains("is not empty");
+    let whole =
+        again.status.success() || String::from_utf8_lossy(&again.stderr).contains("is not empty");
     assert!(whole, "{again:?}");
     site.done(&["fsck", "--data-dir", "new"]);
     site.up(&["--data-dir", "new"]).stop();
@@ -212,12 +283,28 @@ fn a_recipient_opens_what_the_machine_itself_cannot() {
     )
     .unwrap();
     let recipient = "age1t7rxyev2z3rw82stdlrrepyc39nvn86l5078zqkf5uasdy86jp6svpy7pa";
-    site.done(&["backup", "--data-dir", "a", "--out", "b.age", "--recipient", recipient]);
+    site.done(&[
+        "backup",
+        "--data-dir",
+        "a",
+        "--out",
+        "b.age",
+        "--recipient",
+        recipient,
+    ]);
     let check = ["restore", "--check", "--from", "b.age", "--data-dir", "a"];
     site.done(&words(&[&check, &["--identity-file", "key.txt"]]));
     let (_, said) = site.refused(&words(&[&check, &PASS]));
     assert!(said.contains("made with recipients"), "{said}");
-    let (_, said) = site.refused(&["backup", "--data-dir", "a", "--out", "c.age", "--recipient", "age1nonsense"]);
+    let (_, said) = site.refused(&[
+        "backup",
+        "--data-dir",
+        "a",
+        "--out",
+        "c.age",
+        "--recipient",
+        "age1nonsense",
+    ]);
     assert!(said.contains("no age recipient"), "{said}");
 }
 
@@ -229,18 +316,54 @@ fn a_backup_of_a_server_is_restored_into_a_file_and_back() {
     let site = Site::new();
     let server = site.up(&["--data-dir", "a", "--database", &one]);
     let bundle = site.sign("a", "one", "2").unwrap();
-    site.done(&words(&[&["backup", "--data-dir", "a", "--database", &one, "--out", "b.age"], &PASS]));
+    site.done(&words(&[
+        &[
+            "backup",
+            "--data-dir",
+            "a",
+            "--database",
+            &one,
+            "--out",
+            "b.age",
+        ],
+        &PASS,
+    ]));
     server.stop();
-    site.done(&words(&[&["restore", "--from", "b.age", "--data-dir", "file"], &PASS]));
+    site.done(&words(&[
+        &["restore", "--from", "b.age", "--data-dir", "file"],
+        &PASS,
+    ]));
     let server = site.up(&["--data-dir", "file"]);
     site.verify("file", &bundle);
     site.sign("file", "two", "1").unwrap();
     backup(&site, "file", "c.age");
     server.stop();
-    let (_, said) = site.refused(&words(&[&["restore", "--from", "c.age", "--data-dir", "db", "--database", &one], &PASS]));
+    let (_, said) = site.refused(&words(&[
+        &[
+            "restore",
+            "--from",
+            "c.age",
+            "--data-dir",
+            "db",
+            "--database",
+            &one,
+        ],
+        &PASS,
+    ]));
     assert!(said.contains("is not empty"), "{said}");
     let _ = fs::remove_dir_all(site.path("db"));
-    site.done(&words(&[&["restore", "--from", "c.age", "--data-dir", "db", "--database", &two], &PASS]));
+    site.done(&words(&[
+        &[
+            "restore",
+            "--from",
+            "c.age",
+            "--data-dir",
+            "db",
+            "--database",
+            &two,
+        ],
+        &PASS,
+    ]));
     let _server = site.up(&["--data-dir", "db", "--database", &two]);
     site.verify("db", &bundle);
     site.verify("db", &site.sign("db", "three", "1").unwrap());
@@ -249,14 +372,21 @@ fn a_backup_of_a_server_is_restored_into_a_file_and_back() {
 #[test]
 fn the_guide_works_while_up_serves() {
     let site = Site::new();
-    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../deploy/guides/backup.md");
+    let path =
+        std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../deploy/guides/backup.md");
     let text = fs::read_to_string(path).unwrap();
     let blocks = text.split("```").skip(1).step_by(2);
-    let blocks: Vec<&str> = blocks.filter_map(|block| block.strip_prefix("sh\n")).collect();
+    let blocks: Vec<&str> = blocks
+        .filter_map(|block| block.strip_prefix("sh\n"))
+        .collect();
     assert_eq!(blocks.len(), 4);
     let server = site.up(&[]);
     let program = std::path::Path::new(env!("CARGO_BIN_EXE_sigstead"));
-    let search = format!("{}:{}", program.parent().unwrap().display(), std::env::var("PATH").unwrap());
+    let search = format!(
+        "{}:{}",
+        program.parent().unwrap().display(),
+        std::env::var("PATH").unwrap()
+    );
     for block in blocks {
         let mut command = std::process::Command::new("sh");
         command.args(["-euc", block]).env("PATH", &search);

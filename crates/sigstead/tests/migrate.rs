@@ -16,8 +16,14 @@ use std::time::Duration;
 fn roots(report: &Value) -> Vec<(String, u64, String)> {
     let logs = report["logs"].as_array().unwrap().iter();
     let text = |value: &Value| value.as_str().unwrap().to_owned();
-    logs.map(|log| (text(&log["name"]), log["size"].as_u64().unwrap(), text(&log["root"])))
-        .collect()
+    logs.map(|log| {
+        (
+            text(&log["name"]),
+            log["size"].as_u64().unwrap(),
+            text(&log["root"]),
+        )
+    })
+    .collect()
 }
 
 /// The root of the Rekor v2 log at a size, from the log itself: the checkpoint of a bundle verifies, and `fsck` is clean.
@@ -40,7 +46,11 @@ fn the_logs_move_to_a_server_and_back_while_clients_sign() {
     // Killed at moments of its own choice; the same command goes on.
     let there = ["migrate", "--data-dir", "a", "--to", &url, "--json"];
     for after in [200, 600] {
-        let mut child = site.command(&there).stdout(std::process::Stdio::null()).spawn().unwrap();
+        let mut child = site
+            .command(&there)
+            .stdout(std::process::Stdio::null())
+            .spawn()
+            .unwrap();
         std::thread::sleep(Duration::from_millis(after));
         let _ = child.kill();
         let _ = child.wait();
@@ -48,11 +58,21 @@ fn the_logs_move_to_a_server_and_back_while_clients_sign() {
     let output = site.run(&there);
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     // One that was killed may have been far enough for the server to go on by itself.
-    assert!(output.status.success() || said.contains("already"), "{output:?}");
+    assert!(
+        output.status.success() || said.contains("already"),
+        "{output:?}"
+    );
     let moved_at = load.count();
     load.wait(moved_at + 3);
     // And back, into a file that takes the old one's place: that one says where its logs went, and may be filled again.
-    let back = site.json(&["migrate", "--data-dir", "a", "--to", "sqlite:a/sigstead.db", "--json"]);
+    let back = site.json(&[
+        "migrate",
+        "--data-dir",
+        "a",
+        "--to",
+        "sqlite:a/sigstead.db",
+        "--json",
+    ]);
     load.wait(load.count() + 2);
     let bundles = load.stop();
     assert!(roots(&back).iter().all(|(_, size, _)| *size > 0), "{back}");
@@ -60,8 +80,19 @@ fn the_logs_move_to_a_server_and_back_while_clients_sign() {
     check(&site, "a", &bundles);
     // The server is the old place now.
     let (_, said) = site.refused(&["fsck", "--data-dir", "a", "--database", &url]);
-    assert!(said.contains("the logs were moved from") && said.contains("sigstead.db"), "{said}");
-    let refused = site.run(&["up", "--data-dir", "a", "--listen", "127.0.0.1:0", "--database", &url]);
+    assert!(
+        said.contains("the logs were moved from") && said.contains("sigstead.db"),
+        "{said}"
+    );
+    let refused = site.run(&[
+        "up",
+        "--data-dir",
+        "a",
+        "--listen",
+        "127.0.0.1:0",
+        "--database",
+        &url,
+    ]);
     assert!(!refused.status.success());
     assert!(String::from_utf8_lossy(&refused.stderr).contains("would fork them"));
 }

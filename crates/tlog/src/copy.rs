@@ -69,7 +69,9 @@ pub enum CopyError {
         detail: String,
     },
     /// The target has more entries, or others.
-    #[error("log {log}: the target has {have} entries, and is no earlier state of this log: {detail}")]
+    #[error(
+        "log {log}: the target has {have} entries, and is no earlier state of this log: {detail}"
+    )]
     OtherLog {
         /// Name of the log.
         log: String,
@@ -403,7 +405,9 @@ pub async fn check_prefix(from: Arc<dyn Store>, target: &Target) -> Result<(), C
         return Ok(());
     }
     let view = load(&*from, &log, newest.head).await?;
-    let root = crate::reader::Reader::new(from, &log).root_at(&view, have).await;
+    let root = crate::reader::Reader::new(from, &log)
+        .root_at(&view, have)
+        .await;
     match root {
         Ok(root) if root == target.root() => Ok(()),
         Ok(_) => Err(other("their roots differ")),

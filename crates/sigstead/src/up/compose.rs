@@ -22,8 +22,8 @@ use std::sync::Arc;
 use tlog::{FileGuard, Log};
 use tokio::task::JoinHandle;
 use tower::ServiceExt;
-use tuf::Repository;
 use trust::Following;
+use tuf::Repository;
 
 /// One path a role, which answers 200 when the role works.
 const PROBES: [(&str, &str); 6] = [

@@ -77,7 +77,9 @@ mod tests {
     async fn ask(router: Router) -> String {
         let request = http::Request::get("/").body(Body::empty()).unwrap();
         let response = router.oneshot(request).await.unwrap();
-        let body = axum::body::to_bytes(response.into_body(), 100).await.unwrap();
+        let body = axum::body::to_bytes(response.into_body(), 100)
+            .await
+            .unwrap();
         String::from_utf8(body.to_vec()).unwrap()
     }
 

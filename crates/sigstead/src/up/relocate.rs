@@ -125,8 +125,14 @@ pub(super) async fn watch(parts: Parts, slot: Slot, mut database: Database) -> R
 impl Parts {
     async fn start(&self, database: &Database) -> Result<Services> {
         let issuers = self.issuers.clone();
-        let services =
-            Services::build(&self.instance, issuers, database, &self.outward, &self.clock).await?;
+        let services = Services::build(
+            &self.instance,
+            issuers,
+            database,
+            &self.outward,
+            &self.clock,
+        )
+        .await?;
         services.check_ready().await?;
         Ok(services)
     }

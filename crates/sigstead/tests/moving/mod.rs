@@ -21,7 +21,11 @@ pub(crate) struct Site {
 impl Site {
     pub(crate) fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        fs::write(folder.path().join("passphrase"), "correct horse battery staple\n").unwrap();
+        fs::write(
+            folder.path().join("passphrase"),
+            "correct horse battery staple\n",
+        )
+        .unwrap();
         Self { folder }
     }
 
@@ -79,8 +83,16 @@ impl Site {
         }
         let token = String::from_utf8(token.stdout).unwrap();
         let words = [
-            "sign", name, "--data-dir", data, "--bundle", &bundle, "--rekor-version", rekor,
-            "--identity-token", token.trim(),
+            "sign",
+            name,
+            "--data-dir",
+            data,
+            "--bundle",
+            &bundle,
+            "--rekor-version",
+            rekor,
+            "--identity-token",
+            token.trim(),
         ];
         let output = self.run(&words);
         match output.status.success() {
@@ -94,8 +106,16 @@ impl Site {
         let root = format!("{data}/trust/trusted_root.json");
         let name = bundle.strip_suffix(".json").unwrap();
         self.done(&[
-            "verify", "--trusted-root", &root, "--bundle", bundle, "--certificate-identity",
-            "you@example.com", "--certificate-oidc-issuer-regexp", "http://127.0.0.1:.*", name,
+            "verify",
+            "--trusted-root",
+            &root,
+            "--bundle",
+            bundle,
+            "--certificate-identity",
+            "you@example.com",
+            "--certificate-oidc-issuer-regexp",
+            "http://127.0.0.1:.*",
+            name,
         ]);
     }
 }

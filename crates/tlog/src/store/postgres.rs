@@ -7,8 +7,8 @@ mod runs;
 mod writer;
 
 use super::{
-    BatchRow, Commit, CommitError, Fence, FenceState, Freeze, Inventory, KeyRow, MAX_SINCE, NewRun, PageId, RunRow,
-    Since, Store, StoreError, Turn,
+    BatchRow, Commit, CommitError, Fence, FenceState, Freeze, Inventory, KeyRow, MAX_SINCE, NewRun,
+    PageId, RunRow, Since, Store, StoreError, Turn,
 };
 use crate::TreeHead;
 use async_trait::async_trait;

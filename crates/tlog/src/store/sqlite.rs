@@ -8,8 +8,8 @@ mod checkpointer;
 mod runs;
 
 use super::{
-    BatchRow, Commit, CommitError, Fence, FenceState, Freeze, Inventory, KeyRow, MAX_SINCE, NewRun, PageId, RunRow,
-    Since, Store, StoreError,
+    BatchRow, Commit, CommitError, Fence, FenceState, Freeze, Inventory, KeyRow, MAX_SINCE, NewRun,
+    PageId, RunRow, Since, Store, StoreError,
 };
 use crate::TreeHead;
 use crate::kill::{self, Moment};
@@ -389,11 +389,13 @@ impl Store for Sqlite {
     async fn set_fence(&self, fence: Option<&Fence>) -> Result<(), StoreError> {
         let done = match fence {
             Some(fence) => {
-                sqlx::query("INSERT OR REPLACE INTO tlog_fence (one, state, peer) VALUES (1, ?1, ?2)")
-                    .bind(fence.state.name())
-                    .bind(fence.peer.clone())
-                    .execute(&self.writer)
-                    .await
+                sqlx::query(
+                    "INSERT OR REPLACE INTO tlog_fence (one, state, peer) VALUES (1, ?1, ?2)",
+                )
+                .bind(fence.state.name())
+                .bind(fence.peer.clone())
+                .execute(&self.writer)
+                .await
             }
             None => {
                 sqlx::query("DELETE FROM tlog_fence")
@@ -410,7 +412,12 @@ impl Store for Sqlite {
         self.readers.close().await;
         self.writer.close().await;
         // Handles of closed logs may be kept for long; the file is free from here on.
-        drop(self.lock.lock().unwrap_or_else(PoisonError::into_inner).take());
+        drop(
+            self.lock
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .take(),
+        );
     }
 }
 
@@ -454,7 +461,10 @@ async fn write_all(
 
 /// Compares and swaps the head row (invariant 2), then writes the batch and its tiles, each only if the one before it
 /// wrote its row. The transaction, which `begin` begins, is left open. Numbered parameters are shared by the statements.
-fn statements<'a>(begin: &str, commit: &'a Commit) -> Result<Query<'a, Sqlite3, SqliteArguments>, CommitError> {
+fn statements<'a>(
+    begin: &str,
+    commit: &'a Commit,
+) -> Result<Query<'a, Sqlite3, SqliteArguments>, CommitError> {
     let Commit { head, batch, .. } = commit;
     let mut text = begin.to_owned()
         + "UPDATE tlog_log SET size = $1, root = $2, time_ms = $3, checkpoint = $4

@@ -31,7 +31,9 @@ async fn copied(from: &Arc<dyn Store>, to: &Arc<dyn Store>) -> TreeHead {
     let mut target = Target::open(to.clone(), "test", &head).await.unwrap();
     copy::check_prefix(from.clone(), &target).await.unwrap();
     let size = head.size;
-    copy::follow(&**from, &mut target, size, &mut |_| {}).await.unwrap();
+    copy::follow(&**from, &mut target, size, &mut |_| {})
+        .await
+        .unwrap();
     target.finish(&head, frozen).await.unwrap();
     let there = copy::newest(&**to, "test").await.unwrap();
     assert_eq!(there, Some((head.clone(), frozen)));
@@ -91,7 +93,9 @@ async fn a_copy_that_was_cut_short_goes_on(fixture: Fixture) {
     for to in &targets {
         let (head, _) = copy::newest(&*from, "test").await.unwrap().unwrap();
         let mut target = Target::open(to.clone(), "test", &head).await.unwrap();
-        copy::follow(&*from, &mut target, half, &mut |_| {}).await.unwrap();
+        copy::follow(&*from, &mut target, half, &mut |_| {})
+            .await
+            .unwrap();
     }
     append_all(&log, 40..300).await;
     for to in &targets {
@@ -128,14 +132,21 @@ async fn another_log_is_not_gone_on_with(fixture: Fixture) {
         let (head, _) = copy::newest(&*from, "test").await.unwrap().unwrap();
         let target = Target::open(to.clone(), "test", &head).await.unwrap();
         let refused = copy::check_prefix(from.clone(), &target).await.unwrap_err();
-        assert!(matches!(refused, CopyError::OtherLog { have: 3, .. }), "{refused}");
+        assert!(
+            matches!(refused, CopyError::OtherLog { have: 3, .. }),
+            "{refused}"
+        );
     }
 }
 
 async fn a_changed_row_is_not_copied(fixture: Fixture) {
     let log = fixture.open().await;
     append_all(&log, 0..5).await;
-    let rows = fixture.store.batches("test", 0, 5, usize::MAX).await.unwrap();
+    let rows = fixture
+        .store
+        .batches("test", 0, 5, usize::MAX)
+        .await
+        .unwrap();
     let row = rows.first().unwrap();
     Replay::new("test").push(row.clone()).unwrap();
     let flip = |bytes: &bytes::Bytes| {
@@ -154,7 +165,17 @@ async fn a_changed_row_is_not_copied(fixture: Fixture) {
     let mut behind = row.clone();
     behind.first = 1;
     let refused = Replay::new("test").push(behind).err().unwrap();
-    assert!(matches!(refused, CopyError::Order { want: 0, have: 1, .. }), "{refused}");
+    assert!(
+        matches!(
+            refused,
+            CopyError::Order {
+                want: 0,
+                have: 1,
+                ..
+            }
+        ),
+        "{refused}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -163,7 +184,14 @@ async fn what_was_moved_takes_no_commit_from_anybody() {
     for store in targets.iter().skip(1) {
         let (clock, _) = clock::Clock::manual(std::time::UNIX_EPOCH.into());
         let signer: Arc<crate::fixture::NoteSigner> = Arc::default();
-        let log = Log::open(store.clone(), "test", signer, clock, Limits::default(), true);
+        let log = Log::open(
+            store.clone(),
+            "test",
+            signer,
+            clock,
+            Limits::default(),
+            true,
+        );
         let log = log.await.unwrap();
         append_all(&log, 0..3).await;
         assert_eq!(store.fence().await.unwrap(), None);
@@ -179,8 +207,14 @@ async fn what_was_moved_takes_no_commit_from_anybody() {
         let refused = log.append(submission(4)).await.unwrap_err();
         assert!(refused.to_string().contains("were moved"), "{refused}");
         let created = store.create("another", &log.head()).await;
-        assert!(matches!(created, Err(CommitError::Failed(_) | CommitError::Unknown(_))));
-        assert_eq!(log.entry(3).await.unwrap().map(|entry| entry.index), Some(3));
+        assert!(matches!(
+            created,
+            Err(CommitError::Failed(_) | CommitError::Unknown(_))
+        ));
+        assert_eq!(
+            log.entry(3).await.unwrap().map(|entry| entry.index),
+            Some(3)
+        );
         store.set_fence(None).await.unwrap();
         log.append(submission(4)).await.unwrap();
         log.close().await;

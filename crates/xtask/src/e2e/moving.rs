@@ -29,7 +29,16 @@ pub(super) fn run(tools: &Tools, folder: &Path) -> Result<()> {
 
     // 1. A backup while both logs are written to.
     let statuses = under_load(&instance, || {
-        sigstead(&folder, &["backup", "--out", "b.age", "--passphrase-file", "passphrase"])?;
+        sigstead(
+            &folder,
+            &[
+                "backup",
+                "--out",
+                "b.age",
+                "--passphrase-file",
+                "passphrase",
+            ],
+        )?;
         Ok(())
     })?;
     println!("backup under load: {statuses} writes, none failed");
@@ -49,18 +58,33 @@ pub(super) fn run(tools: &Tools, folder: &Path) -> Result<()> {
                 start.elapsed().as_millis()
             );
             let report: Value = serde_json::from_str(&report)?;
-            ensure!(report["logs"].as_array().map(Vec::len) == Some(3), "{report}");
+            ensure!(
+                report["logs"].as_array().map(Vec::len) == Some(3),
+                "{report}"
+            );
             bundles.extend(sign_all(&clients, &folder, round + 1)?);
             verify_all(&clients, &bundles)?;
         }
     }
 
     // 3. What is restored elsewhere has every bundle, and is served in the old one's place.
-    let archive = ["backup", "--out", "c.age", "--passphrase-file", "passphrase"];
+    let archive = [
+        "backup",
+        "--out",
+        "c.age",
+        "--passphrase-file",
+        "passphrase",
+    ];
     sigstead(&folder, &archive)?;
     instance.stop()?;
     sigstead(&folder, &["fsck"])?;
-    let mut restore = vec!["restore", "--from", "c.age", "--passphrase-file", "passphrase"];
+    let mut restore = vec![
+        "restore",
+        "--from",
+        "c.age",
+        "--passphrase-file",
+        "passphrase",
+    ];
     let names: Vec<String> = bundles.iter().map(|signed| signed.path()).collect();
     for name in &names {
         restore.extend(["--against", name]);
@@ -79,7 +103,11 @@ pub(super) fn run(tools: &Tools, folder: &Path) -> Result<()> {
     bundles.extend(sign_all(&clients, &folder, 6)?);
     verify_all(&clients, &bundles)?;
     instance.stop()?;
-    text(Command::new(release_binary()).args(["fsck", "--data-dir"]).arg(&restored))?;
+    text(
+        Command::new(release_binary())
+            .args(["fsck", "--data-dir"])
+            .arg(&restored),
+    )?;
     println!(
         "move: {} clients verify {} bundles from before, during and after; fsck is clean",
         clients.len(),
@@ -92,7 +120,10 @@ pub(super) fn run(tools: &Tools, folder: &Path) -> Result<()> {
 fn under_load(instance: &Instance, act: impl FnOnce() -> Result<()>) -> Result<usize> {
     let stop = Arc::new(AtomicBool::new(false));
     let url = vec![instance.url.clone()];
-    let (v1, v2) = (write(Api::V1, url.clone(), &stop)?, write(Api::V2, url, &stop)?);
+    let (v1, v2) = (
+        write(Api::V1, url.clone(), &stop)?,
+        write(Api::V2, url, &stop)?,
+    );
     std::thread::sleep(Duration::from_millis(500));
     let acted = act();
     std::thread::sleep(Duration::from_millis(500));

@@ -89,7 +89,11 @@ fn is_left_out(name: &str, depth: usize) -> bool {
         return true;
     }
     let is_database = [".db", ".db-wal", ".db-shm", ".db-journal"];
-    let of_this_place = ["guard", crate::database::URL_FILE, crate::database::MOVE_FILE];
+    let of_this_place = [
+        "guard",
+        crate::database::URL_FILE,
+        crate::database::MOVE_FILE,
+    ];
     depth == 0
         && (of_this_place.contains(&name) || is_database.iter().any(|end| name.ends_with(end)))
 }
@@ -145,7 +149,11 @@ mod tests {
         let names: Vec<&str> = files.keys().map(String::as_str).collect();
         assert_eq!(
             names,
-            ["instance.json", "keys/ct-log.pem", "tuf/targets/aa.trusted_root.json"]
+            [
+                "instance.json",
+                "keys/ct-log.pem",
+                "tuf/targets/aa.trusted_root.json"
+            ]
         );
         assert_eq!(files["keys/ct-log.pem"].mode, 0o600);
     }

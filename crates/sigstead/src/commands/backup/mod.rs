@@ -13,8 +13,8 @@ mod files;
 mod tuf;
 
 pub(crate) use files::{Files, put_back, snapshot};
-pub(crate) use tuf::{published, put_tuf};
 use tuf::shared_tuf;
+pub(crate) use tuf::{published, put_tuf};
 
 use crate::cli::backup::{BackupArgs, LockArgs, UnlockArgs};
 use crate::commands::fsck::bar;
@@ -180,7 +180,9 @@ fn check_guards(dump: &Dump, guards: &[(String, TreeHead)]) -> Result<()> {
 fn lock(args: &LockArgs) -> Result<Lock> {
     match &args.passphrase_file {
         Some(path) => Ok(Lock::passphrase(&secret(path)?)?),
-        None => Ok(Lock::recipients(args.recipients.iter().map(String::as_str))?),
+        None => Ok(Lock::recipients(
+            args.recipients.iter().map(String::as_str),
+        )?),
     }
 }
 

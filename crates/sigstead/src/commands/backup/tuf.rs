@@ -43,7 +43,10 @@ pub(crate) async fn published(store: &dyn Store) -> Result<Vec<(FileName, Vec<u8
         files.push((name, bytes));
     }
     files.push((FileName::Targets(version), targets));
-    files.push((FileName::Snapshot(meta(&timestamp, "snapshot.json")?), snapshot));
+    files.push((
+        FileName::Snapshot(meta(&timestamp, "snapshot.json")?),
+        snapshot,
+    ));
     files.push((FileName::Timestamp, timestamp));
     Ok(files)
 }

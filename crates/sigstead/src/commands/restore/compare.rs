@@ -30,9 +30,19 @@ pub(super) struct Given {
 /// What an archive lacks.
 #[derive(Clone, Debug)]
 pub(super) enum Missing {
-    Log { log: String, given: Given },
-    Shorter { log: String, have: u64, given: Given },
-    Other { log: String, given: Given },
+    Log {
+        log: String,
+        given: Given,
+    },
+    Shorter {
+        log: String,
+        have: u64,
+        given: Given,
+    },
+    Other {
+        log: String,
+        given: Given,
+    },
 }
 
 impl Missing {
@@ -181,7 +191,11 @@ pub(super) fn of_this_instance(
 ) -> Result<Vec<Given>> {
     let mut ours = Vec::new();
     for mut one in given.iter().cloned() {
-        if one.instance.as_ref().is_some_and(|created| *created != description.created) {
+        if one
+            .instance
+            .as_ref()
+            .is_some_and(|created| *created != description.created)
+        {
             continue;
         }
         if let Some(note) = &one.note {

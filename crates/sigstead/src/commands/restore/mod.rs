@@ -100,7 +100,14 @@ async fn check(args: &RestoreArgs, unlock: &Unlock) -> Result<Outcome, Failure> 
     store.close().await;
     let reports = reports?;
     let whole = missing.is_empty() && reports.iter().all(Report::is_clean);
-    report::check(&opened.survey, &given, &notes, &missing, &reports, args.json)?;
+    report::check(
+        &opened.survey,
+        &given,
+        &notes,
+        &missing,
+        &reports,
+        args.json,
+    )?;
     Ok(match whole {
         true => Outcome::Success,
         false => Outcome::NotVerified,
@@ -213,8 +220,7 @@ async fn fill(
             bar.set_length(total);
             bar.set_position(done);
         };
-        let report =
-            tlog::fsck::check(&**store, name, verifier, &NoGuard, &mut progress).await;
+        let report = tlog::fsck::check(&**store, name, verifier, &NoGuard, &mut progress).await;
         bar.finish_and_clear();
         reports.push(report.with_context(|| format!("log {name}"))?);
     }
@@ -244,7 +250,8 @@ fn bytes_bar(length: u64, json: bool) -> ProgressBar {
         false => ProgressDrawTarget::hidden(),
     };
     let bar = ProgressBar::with_draw_target(Some(length), target);
-    match ProgressStyle::with_template("archive   {wide_bar} {bytes} of {total_bytes}, {eta} left") {
+    match ProgressStyle::with_template("archive   {wide_bar} {bytes} of {total_bytes}, {eta} left")
+    {
         Ok(style) => bar.with_style(style),
         Err(_) => bar,
     }
@@ -264,7 +271,12 @@ impl Scratch {
         std::fs::DirBuilder::new()
             .mode(0o700)
             .create(&folder)
-            .with_context(|| format!("cannot create {}; choose another --scratch", folder.display()))?;
+            .with_context(|| {
+                format!(
+                    "cannot create {}; choose another --scratch",
+                    folder.display()
+                )
+            })?;
         Ok(Self { folder })
     }
 }

@@ -80,7 +80,10 @@ impl Place {
     }
 
     pub(super) fn is_instance(&self) -> bool {
-        matches!(self, Self::Instance | Self::Interrupted { instance: true, .. })
+        matches!(
+            self,
+            Self::Instance | Self::Interrupted { instance: true, .. }
+        )
     }
 
     pub(super) fn goes_on(&self) -> bool {
