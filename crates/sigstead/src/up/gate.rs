@@ -11,8 +11,10 @@ use tokio::sync::{OwnedRwLockWriteGuard, RwLock};
 use tokio::time::timeout;
 use tower::ServiceExt;
 
-/// How long a request waits for the exchange; well below what clients wait for an answer.
-const HOLD: Duration = Duration::from_secs(20);
+/// How long a request waits for the exchange: less than the minute after which a listener gives a request up.
+const HOLD: Duration = Duration::from_secs(45);
+/// How often a moment without requests is looked for.
+const POLL: Duration = Duration::from_millis(2);
 
 /// Leads to the router in force.
 #[derive(Clone)]
@@ -32,8 +34,22 @@ impl Gate {
     }
 
     /// Waits for the requests in hand; those that come later wait for the exchange. `None` when they take too long.
+    ///
+    /// At first for a moment without any, and nobody waits: a request in hand may ask this very server for the keys of its
+    /// development issuer, and must not wait for itself.
     pub(super) async fn close(&self, patience: Duration) -> Option<Closed> {
-        let closed = timeout(patience, self.0.clone().write_owned()).await;
+        let idle = async {
+            loop {
+                match self.0.clone().try_write_owned() {
+                    Ok(closed) => return closed,
+                    Err(_) => tokio::time::sleep(POLL).await,
+                }
+            }
+        };
+        if let Ok(closed) = timeout(patience / 2, idle).await {
+            return Some(Closed(closed));
+        }
+        let closed = timeout(patience / 2, self.0.clone().write_owned()).await;
         closed.ok().map(Closed)
     }
 }
