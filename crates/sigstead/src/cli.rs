@@ -1,5 +1,6 @@
 //! The command line.
 
+pub(crate) mod backup;
 mod copy;
 mod image;
 pub(crate) mod policy;
@@ -78,6 +79,21 @@ pub(crate) enum Command {
         after_help = "Examples:\n  sigstead fsck --data-dir ./sigstead-data\n  sigstead fsck --log rekor-v1 --json"
     )]
     Fsck(FsckArgs),
+    /// Move the logs to another database, while they are served: PostgreSQL or an SQLite file
+    #[command(
+        after_help = "Examples:\n  sigstead migrate --to postgres://sigstead@db/sigstead\n  sigstead migrate --to sqlite:./sigstead-data/sigstead.db --database postgres://sigstead@db/sigstead"
+    )]
+    Migrate(backup::MigrateArgs),
+    /// Write one encrypted archive of an instance, while it is served: database, keys, trust files, TUF
+    #[command(
+        after_help = "Examples:\n  sigstead backup --out monday.age --passphrase-file ~/passphrase\n  sigstead backup --out monday.age --recipient age1…   (from `age-keygen`)"
+    )]
+    Backup(backup::BackupArgs),
+    /// Put an archive back into an empty place, or check it: 0 whole and nothing missing, 1 not, 2 usage
+    #[command(
+        after_help = "Examples:\n  sigstead restore --check --from monday.age --passphrase-file ~/passphrase\n  sigstead restore --from monday.age --passphrase-file ~/passphrase --data-dir ./new"
+    )]
+    Restore(backup::RestoreArgs),
     /// Go on in a new shard: freeze a log, start the next with its own key
     #[command(subcommand)]
     Rotate(RotateCommand),
@@ -122,6 +138,15 @@ impl DatabaseArgs {
     /// What was named, or the file in the data folder.
     pub(crate) fn or_file_in(&self, layout: &Layout) -> Database {
         let named = self.database.clone();
+        // `sigstead migrate` wrote where it moved the logs to.
+        let moved = || -> Option<Database> {
+            std::fs::read_to_string(layout.database_url())
+                .ok()?
+                .trim()
+                .parse()
+                .ok()
+        };
+        let named = named.or_else(moved);
         named.unwrap_or_else(|| Database::File(layout.database()))
     }
 }

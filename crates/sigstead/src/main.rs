@@ -8,6 +8,7 @@ mod exit;
 mod instance;
 mod outward;
 mod passphrase;
+mod relocation;
 mod rotation;
 mod serve;
 mod trust_files;
@@ -38,6 +39,9 @@ fn run(cli: cli::Cli) -> Result<exit::Outcome, exit::Failure> {
         cli::Command::Verify(args) => commands::verify::run(args),
         cli::Command::Copy(args) => commands::copy::run_copy(args),
         cli::Command::Fsck(args) => commands::fsck::run(args),
+        cli::Command::Migrate(args) => commands::migrate::run(args),
+        cli::Command::Backup(args) => commands::backup::run(args),
+        cli::Command::Restore(args) => commands::restore::run(args),
         cli::Command::Rotate(cli::RotateCommand::Log(args)) => commands::rotate::run(args),
         cli::Command::Policy(command) => commands::policy::run(command),
         cli::Command::Trust(command) => commands::trust::run(command),

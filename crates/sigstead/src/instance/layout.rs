@@ -94,6 +94,16 @@ impl Layout {
         self.root.join("sigstead.db")
     }
 
+    /// Where the logs are, when they were moved; mode 0600, for it may hold a password.
+    pub(crate) fn database_url(&self) -> PathBuf {
+        self.root.join(crate::database::URL_FILE)
+    }
+
+    /// A move of the logs that is under way; mode 0600.
+    pub(crate) fn relocation(&self) -> PathBuf {
+        self.root.join(crate::database::MOVE_FILE)
+    }
+
     /// Held for a moment by who changes the description: the process that serves, or a command beside it.
     pub(crate) fn description_lock(&self) -> PathBuf {
         self.root.join("instance.json.lock")
@@ -143,8 +153,18 @@ fn lock_folder(folder: &Path, cure: &str) -> Result<Arc<File>> {
     }
 }
 
+/// As [`write_atomically`], for the owner's eyes only.
+pub(crate) fn write_secretly(path: &Path, content: &[u8]) -> Result<()> {
+    write_with_mode(path, content, 0o600)
+}
+
 /// Replaces a file so that a reader sees the old or the new content, also after a crash.
 pub(crate) fn write_atomically(path: &Path, content: &[u8]) -> Result<()> {
+    write_with_mode(path, content, 0o666)
+}
+
+/// The mode is narrowed by the process's mask.
+fn write_with_mode(path: &Path, content: &[u8], mode: u32) -> Result<()> {
     let folder = path
         .parent()
         .filter(|folder| !folder.as_os_str().is_empty())
@@ -158,7 +178,11 @@ pub(crate) fn write_atomically(path: &Path, content: &[u8]) -> Result<()> {
     let mut random = [0; 8];
     getrandom::fill(&mut random).map_err(|error| anyhow!("no randomness: {error}"))?;
     let temporary = folder.join(format!(".{name}.{}", hex::encode(random)));
-    let written = File::create_new(&temporary)
+    let written = OpenOptions::new()
+        .create_new(true)
+        .write(true)
+        .mode(mode)
+        .open(&temporary)
         .and_then(|mut file| file.write_all(content).and_then(|()| file.sync_all()))
         .and_then(|()| fs::rename(&temporary, path))
         .and_then(|()| File::open(folder)?.sync_all());

@@ -13,7 +13,7 @@ pub(crate) mod shards;
 mod signers;
 mod urls;
 
-pub(crate) use layout::{Layout, write_atomically};
+pub(crate) use layout::{Layout, write_atomically, write_secretly};
 pub(crate) use public::PublicHalf;
 pub(crate) use shards::{Kind, Record, Shard, host_of};
 pub(crate) use signers::Signers;

@@ -1,16 +1,21 @@
 //! `sigstead up`: a whole Sigstore in one process.
 
+mod gate;
+mod relocate;
 mod screen;
 
-use crate::cli::{Role, UpArgs};
-use crate::compose::{self, Issuers, Services, Settings};
+use crate::cli::UpArgs;
+use crate::compose::Issuers;
 use crate::exit::{Failure, Outcome};
 use crate::instance::{Instance, Layout};
 use anyhow::{Context, Result, anyhow, bail};
 use clock::Clock;
-use prometheus::Registry;
+use gate::Gate;
+use relocate::{Gates, Parts, Running, Slot};
 use service::{listen, shutdown, telemetry};
 use std::net::SocketAddr;
+use std::sync::Arc;
+use tokio::sync::Mutex;
 use url::Url;
 
 pub(crate) fn run(args: UpArgs) -> Result<Outcome, Failure> {
@@ -45,42 +50,41 @@ async fn up(args: UpArgs, url: String, host: String) -> Result<()> {
         instance.make_dev_issuer()?;
     }
     // 3. The services, on one router; each answers once.
-    let registry = Registry::new();
-    let settings = Settings {
-        roles: Role::OF_INSTANCE.to_vec(),
-        has_dev_issuer: issuers.text.is_none(),
+    let database = args.database.or_file_in(&instance.layout);
+    let database = relocate::settle(&instance.layout, database).await?;
+    let parts = Parts {
         issuers,
-        database: args.database.or_file_in(&instance.layout),
-        outward: args.outward.clone(),
-        limits: crate::rotation::limits(),
+        outward: args.outward,
+        clock,
     };
-    let mut services = Services::build(&instance, settings, &clock, &registry).await?;
-    let verifier = compose::verifier::Settings::of_up(&instance)?;
-    let verifier = compose::verifier::build(verifier, Some(&instance), &clock, &registry).await?;
-    services.parts.push(verifier);
-    services.check_ready().await?;
+    let built = parts.build(&instance, &database).await?;
     instance.finish()?;
     // 4. The files that clients need, after what an interrupted rotation left to do.
-    let seen = services.settle(&instance.layout).await?;
+    let seen = built.services.settle(&instance.layout).await?;
     // 5. Serve, and say so.
     let (trigger, shutdown) = shutdown::pair();
     tokio::spawn(trigger.on_signals()?);
+    let gates = Gates {
+        clients: Gate::new(built.router()),
+        monitoring: Gate::new(built.metrics()),
+    };
     if let Some(listener) = admin {
-        let router = service::health::metrics_router(registry);
-        tokio::spawn(listen::serve(listener, router, shutdown.clone()));
+        let metrics = gates.monitoring.router();
+        tokio::spawn(listen::serve(listener, metrics, shutdown.clone()));
     }
-    let router = compose::router(&services.parts, services.served.as_ref());
-    let serving = tokio::spawn(listen::serve(listener, router, shutdown));
-    let watching = services.watch(&instance.layout, seen);
-    let signing = services.keep_tuf_fresh();
-    screen::print(&instance, services.dev_issuer.as_deref(), args.json)?;
+    let serving = tokio::spawn(listen::serve(listener, gates.clients.router(), shutdown));
+    screen::print(&instance, built.services.dev_issuer.as_deref(), args.json)?;
+    let running = Running::new(built, &instance.layout, seen);
+    let running: Slot = Arc::new(Mutex::new(Some(running)));
+    let moving = relocate::watch(parts, gates, instance, running.clone(), database);
     // 6. Finish what is in hand.
-    serving.await.context("the listener's task failed")??;
-    watching
-        .into_iter()
-        .chain(signing)
-        .for_each(|task| task.abort());
-    services.close().await;
+    tokio::select! {
+        served = serving => served.context("the listener's task failed")??,
+        failed = moving => failed?,
+    }
+    if let Some(running) = running.lock().await.take() {
+        running.close().await;
+    }
     Ok(())
 }
 

@@ -11,8 +11,8 @@ mod runs;
 mod writer;
 
 use super::{
-    BatchRow, Commit, CommitError, Freeze, Inventory, KeyRow, MAX_SINCE, NewRun, PageId, RunRow,
-    Since, Store, StoreError,
+    BatchRow, Commit, CommitError, Fence, FenceState, Freeze, Inventory, KeyRow, MAX_SINCE, NewRun,
+    PageId, RunRow, Since, Store, StoreError,
 };
 use crate::TreeHead;
 use async_trait::async_trait;
@@ -27,6 +27,7 @@ use sqlx::sqlite::{
 use sqlx::{Connection, Row, SqliteConnection};
 use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 use writer::Writer;
 
@@ -48,8 +49,9 @@ pub(super) struct Sqlite {
     readers: SqlitePool,
     lookup: Lookup,
     checkpointer: Checkpointer,
-    /// Held, never read: the operating system releases it with the process, however that ends.
-    _lock: File,
+    /// Held, never read: the operating system releases it with the process, however that ends, or with
+    /// the store. A reader beside has none.
+    lock: Mutex<Option<File>>,
 }
 
 impl Sqlite {
@@ -90,7 +92,29 @@ impl Sqlite {
             readers,
             lookup: Lookup::new(path),
             checkpointer,
-            _lock: lock,
+            lock: Mutex::new(Some(lock)),
+        })
+    }
+
+    /// Reads what another process writes. Its connections are told to refuse every change.
+    pub(super) async fn beside(path: &Path) -> Result<Self, StoreError> {
+        let options = SqliteConnectOptions::new()
+            .filename(path)
+            .busy_timeout(BUSY_TIMEOUT)
+            .pragma("wal_autocheckpoint", "0")
+            .pragma("query_only", "1");
+        let readers = SqlitePoolOptions::new().max_connections(READERS);
+        let readers = readers.connect_with(options).await;
+        let readers = readers.map_err(|error| open_error(path, &error))?;
+        let writer = Writer::none(path);
+        let checkpointer = Checkpointer::start(writer.clone(), readers.clone());
+        Ok(Self {
+            path: path.to_owned(),
+            writer,
+            readers,
+            lookup: Lookup::new(path),
+            checkpointer,
+            lock: Mutex::default(),
         })
     }
 
@@ -161,6 +185,10 @@ impl Store for Sqlite {
 
     async fn commit(&self, commit: &Commit) -> Result<(), CommitError> {
         self.done(self.writer.commit(commit).await)
+    }
+
+    async fn extend(&self, commits: &[Commit]) -> Result<(), CommitError> {
+        self.done(self.writer.extend(commits).await)
     }
 
     async fn freeze(&self, freeze: &Freeze) -> Result<(), CommitError> {
@@ -302,11 +330,35 @@ impl Store for Sqlite {
         .transpose()
     }
 
+    async fn fence(&self) -> Result<Option<Fence>, StoreError> {
+        let row: Option<(String, String)> = sqlx::query_as("SELECT state, peer FROM tlog_fence")
+            .fetch_optional(&self.readers)
+            .await
+            .map_err(|error| self.read_error(&error))?;
+        row.map(|(state, peer)| {
+            let state = FenceState::parse(&state)?;
+            Ok(Fence { state, peer })
+        })
+        .transpose()
+    }
+
+    async fn set_fence(&self, fence: Option<&Fence>) -> Result<(), StoreError> {
+        let done = self.done(self.writer.set_fence(fence).await);
+        done.map_err(|error| StoreError::Unavailable(error.to_string()))
+    }
+
     async fn close(&self) {
         self.checkpointer.stop();
         self.readers.close().await;
         self.lookup.close();
         self.writer.close().await;
+        // Handles of closed logs may be kept for long; the file is free from here on.
+        drop(
+            self.lock
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .take(),
+        );
     }
 }
 

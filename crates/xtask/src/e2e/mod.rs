@@ -8,6 +8,7 @@ mod contract;
 mod images;
 mod instance;
 mod matrix;
+mod moving;
 mod mutants;
 mod our_images;
 mod private;
@@ -47,6 +48,8 @@ enum Part {
     Shards,
     /// Clients that follow the TUF repository
     Tuf,
+    /// Backup, restore and migration under load
+    Move,
 }
 
 pub(crate) fn run(options: &Options) -> Result<()> {
@@ -81,6 +84,9 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     }
     if wanted(Part::Tuf) {
         tuf::run(&tools, folder.path())?;
+    }
+    if wanted(Part::Move) {
+        moving::run(&tools, folder.path())?;
     }
     println!("== end to end: {:.1} s", start.elapsed().as_secs_f64());
     Ok(())

@@ -8,7 +8,7 @@ use super::place::in_place;
 use super::{BUSY_TIMEOUT, open_error};
 use crate::TreeHead;
 use crate::kill::{self, Moment};
-use crate::store::{Commit, CommitError, Freeze, NewRun, RunRow, StoreError};
+use crate::store::{Commit, CommitError, Fence, Freeze, NewRun, RunRow, StoreError};
 use bytes::Bytes;
 use rusqlite::{CachedStatement, Connection, OpenFlags, OptionalExtension, params};
 use std::path::{Path, PathBuf};
@@ -43,6 +43,15 @@ impl Writer {
             connection: Arc::new(Mutex::new(Some(connection))),
             written: Arc::default(),
         })
+    }
+
+    /// One that writes nothing: the file is another process's.
+    pub(super) fn none(path: &Path) -> Self {
+        Self {
+            path: path.to_owned(),
+            connection: Arc::default(),
+            written: Arc::default(),
+        }
     }
 
     /// Bytes that went into the write-ahead log since they were forgotten, about.
@@ -104,6 +113,36 @@ impl Writer {
             transact(connection, Moment::BatchWritten, |connection| {
                 put_batch(connection, commit)
             })
+        })
+        .await
+    }
+
+    /// Commits that follow on each other: all of them or none.
+    pub(super) async fn extend(&self, commits: &[Commit]) -> Result<(), CommitError> {
+        let batches = commits.iter().map(|commit| &commit.batch);
+        self.count(batches.map(|batch| batch.bodies.len()).sum());
+        self.write(|connection| {
+            transact(connection, Moment::BatchWritten, |connection| {
+                commits
+                    .iter()
+                    .try_for_each(|commit| put_batch(connection, commit))
+            })
+        })
+        .await
+    }
+
+    /// Says, or says no more, that this database is not to be served.
+    pub(super) async fn set_fence(&self, fence: Option<&Fence>) -> Result<(), CommitError> {
+        self.write(|connection| {
+            let done = match fence {
+                Some(fence) => prepare(
+                    connection,
+                    "INSERT OR REPLACE INTO tlog_fence (one, state, peer) VALUES (1, ?1, ?2)",
+                )?
+                .execute(params![fence.state.name(), fence.peer]),
+                None => prepare(connection, "DELETE FROM tlog_fence")?.execute([]),
+            };
+            done.map(drop).map_err(unknown)
         })
         .await
     }
