@@ -18,6 +18,8 @@ GRANT SELECT ON _sqlx_migrations TO sigstead_log;
 GRANT SELECT, INSERT ON tlog_batch, tlog_tile TO sigstead_log;
 -- The head row of each log is compared and swapped.
 GRANT SELECT, INSERT, UPDATE ON tlog_log TO sigstead_log;
+-- Whether the logs were moved: nobody serves from a database that says so.
+GRANT SELECT ON tlog_fence TO sigstead_log;
 -- Runs of keys are merged; they are made from the entries and can be made again.
 GRANT SELECT, INSERT, DELETE ON tlog_run, tlog_run_page TO sigstead_log;
 -- The TUF repository: files are written once, a timestamp with a new version is a new row.

@@ -1,6 +1,6 @@
 //! Metrics under Fulcio's names, so that its dashboards work unchanged.
 
-use prometheus::{HistogramOpts, HistogramVec, IntCounter, Registry};
+use prometheus::{HistogramOpts, HistogramVec, IntCounter, IntGauge, Opts, Registry};
 
 /// Handles to the registered metrics.
 #[derive(Clone)]
@@ -20,6 +20,11 @@ impl Metrics {
         )?;
         registry.register(Box::new(new_certs.clone()))?;
         registry.register(Box::new(latency.clone()))?;
+        let version = env!("CARGO_PKG_VERSION");
+        let opts = Opts::new("fulcio_build_info", "The version that runs");
+        let build_info = IntGauge::with_opts(opts.const_label("version", version))?;
+        build_info.set(1);
+        registry.register(Box::new(build_info))?;
         Ok(Self { new_certs, latency })
     }
 }

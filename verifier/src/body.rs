@@ -7,8 +7,7 @@ use crate::material::{Credential, Material, Signed};
 use formats::b64;
 use formats::bundle::TransparencyLogEntry;
 use formats::entry::{Body, EntryError, Verifier, VerifierMaterial};
-use pki::cert::Certificate;
-use pki::key::{HashAlgorithm, PublicKey};
+use pki::key::HashAlgorithm;
 
 /// Why an entry's body does not belong to the bundle.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -205,8 +204,8 @@ impl Bundled<'_> {
     /// hashedrekord: the digest of the artifact, or of the envelope's pre-authentication encoding (spec B.3).
     fn same_signed_digest(&self, algorithm: HashAlgorithm, have: &[u8]) -> Result<(), BodyFailure> {
         let (what, want) = match &self.material.signed {
-            Signed::Message { .. } => ("artifact", self.digests.get(algorithm).map(<[u8]>::to_vec)),
-            Signed::Dsse { pae, .. } => ("envelope", Some(algorithm.digest(pae))),
+            Signed::Message { .. } => ("artifact", self.digests.get(algorithm)),
+            Signed::Dsse(envelope) => ("envelope", Some(envelope.of_encoding(algorithm))),
         };
         let want = want.ok_or(BodyFailure::DigestMissing {
             algorithm: algorithm.name(),
@@ -224,14 +223,13 @@ impl Bundled<'_> {
         have: &[u8],
         kind: &str,
     ) -> Result<(), BodyFailure> {
-        let Signed::Dsse { envelope, .. } = &self.material.signed else {
+        let Signed::Dsse(envelope) = &self.material.signed else {
             return Err(BodyFailure::Content {
                 kind: kind.to_owned(),
                 content: "message signature",
             });
         };
-        let same = algorithm.digest(&envelope.payload.0) == have;
-        if same {
+        if envelope.of_payload(algorithm) == have {
             Ok(())
         } else {
             Err(self.digest_differs("payload", algorithm, hex::encode(have)))
@@ -246,7 +244,7 @@ impl Bundled<'_> {
 
     fn same_payload_type(&self, have: &str) -> Result<(), BodyFailure> {
         match &self.material.signed {
-            Signed::Dsse { envelope, .. } if envelope.payload_type == have => Ok(()),
+            Signed::Dsse(signed) if signed.envelope().payload_type == have => Ok(()),
             _ => Err(BodyFailure::PayloadType),
         }
     }
@@ -265,12 +263,8 @@ impl Bundled<'_> {
     fn same_pem(&self, pem: &[u8]) -> Result<(), BodyFailure> {
         let text = std::str::from_utf8(pem).map_err(|_| BodyFailure::Verifier)?;
         let same = match self.credential {
-            Credential::Certificate { leaf, .. } => {
-                Certificate::parse_pem(text).is_ok_and(|cert| cert.der() == leaf.der())
-            }
-            Credential::Key(key) => {
-                PublicKey::parse_pem(text).is_ok_and(|other| other.spki_der() == key.spki_der())
-            }
+            Credential::Certificate { leaf, .. } => leaf.is_in_pem(text),
+            Credential::Key(key) => key.is_in_pem(text),
         };
         if same {
             Ok(())

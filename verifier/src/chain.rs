@@ -62,7 +62,7 @@ fn check_at_all_times<'a>(
     let path = found?;
     step.note(format!(
         "issued by {}, a certificate authority of the trusted root",
-        name_of(path.issuer()?)
+        path.issuer()?.subject_text()
     ));
     path.issuer()
 }
@@ -94,18 +94,16 @@ fn find_path<'a>(
     at: OffsetDateTime,
 ) -> Result<Path<'a>, Failure> {
     let issued_by = |cert: &Certificate| cert.subject_der() == leaf.issuer_der();
-    let mut failure = Failure::UnknownCa {
-        issuer: issuer_of(leaf),
-    };
+    let mut failure = None;
     for authority in &cx.trust.certificate_authorities {
         if !authority.chain.iter().any(issued_by) {
             continue;
         }
         if !authority.validity.contains(at) {
-            failure = Failure::CaValidity {
+            failure = Some(Failure::CaValidity {
                 ca: authority.label(),
                 at: show(at),
-            };
+            });
             continue;
         }
         match path_through(cx, authority, leaf, at) {
@@ -115,10 +113,12 @@ fn find_path<'a>(
                     certificates,
                 });
             }
-            Err(reason) => failure = reason,
+            Err(reason) => failure = Some(reason),
         }
     }
-    Err(failure)
+    Err(failure.unwrap_or_else(|| Failure::UnknownCa {
+        issuer: leaf.issuer_text(),
+    }))
 }
 
 fn path_through<'a>(
@@ -151,14 +151,6 @@ fn path_through<'a>(
     let anchors: Vec<&Certificate> = authority.anchor().into_iter().collect();
     cx.spend(between.len() + 1)?;
     path::check_path(leaf, &between, &anchors, Usage::CodeSigning, at).map_err(failed)
-}
-
-fn issuer_of(leaf: &Certificate) -> String {
-    leaf.x509().tbs_certificate.issuer.to_string()
-}
-
-fn name_of(cert: &Certificate) -> String {
-    cert.x509().tbs_certificate.subject.to_string()
 }
 
 #[cfg(test)]

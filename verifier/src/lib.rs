@@ -76,7 +76,7 @@ pub use policy::{IdentityRule, Match, Policy, Signer};
 pub use report::{Outcome, Parties, Report, Step, StepName, printable, report_schema};
 pub use timestamp::TimestampFailure;
 pub use tlog::EntryFailure;
-pub use trust::{Bound, TrustList, TrustMaterial, TrustMaterialError};
+pub use trust::{Anchor, Bound, TrustList, TrustMaterial, TrustMaterialError};
 
 use budget::{Budget, Exhausted};
 use digests::ArtifactDigests;

@@ -1,5 +1,6 @@
 //! Step 1: the bundle's form, and its parts made ready for the other steps (spec/clients.md c.1, c.2 step 0).
 
+use crate::digests::EnvelopeDigests;
 use crate::failure::Failure;
 use crate::limits;
 use crate::policy::{Policy, Signer};
@@ -8,7 +9,6 @@ use formats::bundle::{
     Bundle, Content, HashOutput, InclusionProof, RawBytes, TransparencyLogEntry,
     VerificationMaterial, Version,
 };
-use formats::dsse::{self, Envelope};
 use pki::cert::Certificate;
 use pki::key::PublicKey;
 
@@ -33,11 +33,8 @@ impl Credential {
 pub(crate) enum Signed<'a> {
     /// The artifact itself; the digest is a hint that must agree.
     Message { digest: Option<&'a HashOutput> },
-    /// An envelope; `pae` is its pre-authentication encoding, the bytes under the signature.
-    Dsse {
-        envelope: &'a Envelope,
-        pae: Vec<u8>,
-    },
+    /// An envelope.
+    Dsse(EnvelopeDigests<'a>),
 }
 
 /// The parts of a bundle, parsed as far as they could be.
@@ -208,7 +205,6 @@ fn content<'a>(content: &'a Content, step: &mut Step) -> (Signed<'a>, &'a [u8]) 
                 "DSSE envelope, payload type {}",
                 quoted(&envelope.payload_type)
             ));
-            let pae = dsse::pae(&envelope.payload_type, &envelope.payload.0);
             let signature = match envelope.signatures.as_slice() {
                 [one] => one.sig.0.as_slice(),
                 other => {
@@ -216,7 +212,7 @@ fn content<'a>(content: &'a Content, step: &mut Step) -> (Signed<'a>, &'a [u8]) 
                     &[]
                 }
             };
-            (Signed::Dsse { envelope, pae }, signature)
+            (Signed::Dsse(EnvelopeDigests::new(envelope)), signature)
         }
     };
     if signature.is_empty() {

@@ -75,9 +75,9 @@ fn check_sct(
     issuer: Option<&Certificate>,
     step: &mut Step,
 ) -> Result<Option<String>, Failure> {
-    let log_id = hex::encode(sct.log_id);
-    let at = time_of(sct).ok_or(Failure::SctTime {
-        log: log_id.clone(),
+    let log_id = || hex::encode(sct.log_id);
+    let at = time_of(sct).ok_or_else(|| Failure::SctTime {
+        log: log_id(),
         millis: sct.timestamp,
     })?;
     let known: Vec<&Log> = cx
@@ -87,34 +87,28 @@ fn check_sct(
         .filter(|log| log.id == sct.log_id)
         .collect();
     if known.is_empty() {
-        step.note(format!("SCT of unknown log {log_id}: not counted"));
+        step.note(format!("SCT of unknown log {}: not counted", log_id()));
         return Ok(None);
     }
     let log = known
         .into_iter()
         .find(|log| log.validity.contains(at))
         .ok_or_else(|| Failure::SctValidity {
-            log: log_id.clone(),
+            log: log_id(),
             at: show(at),
         })?;
     // The issuer key hash is part of what the log signed; without a verified path the named authority is tried,
     // so that this step has its own answer. The chain step still decides.
     let issuer = issuer
         .or_else(|| named_issuer(cx, leaf))
-        .ok_or_else(|| Failure::SctIssuer {
-            log: log_id.clone(),
-        })?;
+        .ok_or_else(|| Failure::SctIssuer { log: log_id() })?;
     cx.spend(1)?;
     sct::verify_embedded(sct, leaf, issuer, &log.key).map_err(|source| Failure::Sct {
-        log: log_id,
+        log: log_id(),
         source,
     })?;
-    step.note(format!(
-        "SCT of {} at {}",
-        crate::tlog::label(log),
-        show(at)
-    ));
-    Ok(Some(log.party()))
+    step.note(format!("SCT of {} at {}", log.label, show(at)));
+    Ok(Some(log.party.clone()))
 }
 
 fn named_issuer<'a>(cx: &Context<'a>, leaf: &Certificate) -> Option<&'a Certificate> {

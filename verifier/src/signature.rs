@@ -1,13 +1,13 @@
 //! Step 5: the signature over the artifact or the attestation (spec/clients.md c.2 step 7).
 
 use crate::Context;
-use crate::digests::ArtifactDigests;
+use crate::digests::{ArtifactDigests, EnvelopeDigests};
 use crate::failure::Failure;
 use crate::material::{Credential, Material, Signed};
 use crate::report::{Step, StepName, quoted};
 use crate::statement::Statement;
 use formats::bundle::HashOutput;
-use formats::dsse::{Envelope, IN_TOTO};
+use formats::dsse::IN_TOTO;
 use pki::key::{HashAlgorithm, KeyKind, PublicKey, Scheme};
 
 /// Statement types that are read.
@@ -29,8 +29,8 @@ pub(crate) fn check(cx: &Context<'_>, material: &Material<'_>) -> (Step, Option<
         Signed::Message { digest } => {
             check_message(cx, credential, *digest, material.signature, &mut step).map(|()| None)
         }
-        Signed::Dsse { envelope, pae } => {
-            check_envelope(cx, credential, envelope, pae, material.signature, &mut step).map(Some)
+        Signed::Dsse(signed) => {
+            check_envelope(cx, credential, signed, material.signature, &mut step).map(Some)
         }
     };
     match checked {
@@ -141,13 +141,12 @@ fn verify_ed25519(cx: &Context<'_>, key: &PublicKey, signature: &[u8]) -> Result
 fn check_envelope(
     cx: &Context<'_>,
     credential: &Credential,
-    envelope: &Envelope,
-    pae: &[u8],
+    signed: &EnvelopeDigests<'_>,
     signature: &[u8],
     step: &mut Step,
 ) -> Result<String, Failure> {
-    let key = credential.key();
-    let scheme = verify_envelope(cx, key, pae, signature)?;
+    let (key, envelope) = (credential.key(), signed.envelope());
+    let scheme = verify_envelope(cx, key, signed, signature)?;
     step.note(format!(
         "signature by {} ({scheme:?}) over the envelope",
         key_label(key)
@@ -179,12 +178,16 @@ fn check_envelope(
 fn verify_envelope(
     cx: &Context<'_>,
     key: &PublicKey,
-    pae: &[u8],
+    signed: &EnvelopeDigests<'_>,
     signature: &[u8],
 ) -> Result<Scheme, Failure> {
     for scheme in unnamed_schemes(key) {
         cx.spend(1)?;
-        if key.verify(scheme, pae, signature).is_ok() {
+        let verified = match scheme.hash() {
+            Some(hash) => key.verify_digest(scheme, signed.of_encoding(hash), signature),
+            None => key.verify(scheme, &signed.encoding(), signature),
+        };
+        if verified.is_ok() {
             return Ok(scheme);
         }
     }

@@ -2,6 +2,7 @@
 
 use crate::limits;
 use formats::json::{self, JsonError, null_default};
+use formats::skim;
 use pki::key::HashAlgorithm;
 use serde::Deserialize;
 use serde::de::{Deserializer, Error, SeqAccess, Visitor};
@@ -38,9 +39,32 @@ struct Digests {
 impl Statement {
     /// Parses a payload, bounded in bytes, depth and subjects.
     pub(crate) fn parse(payload: &[u8]) -> Result<Self, JsonError> {
-        json::parse_nested(payload, limits::PAYLOAD_BYTES, limits::STATEMENT_DEPTH)
+        match Self::skim(payload) {
+            Some(statement) => Ok(statement),
+            None => json::parse_nested(payload, limits::PAYLOAD_BYTES, limits::STATEMENT_DEPTH),
+        }
+    }
+
+    /// Passes over the predicate quickly; `None` when it is for the parser to say what the payload is.
+    fn skim(payload: &[u8]) -> Option<Self> {
+        if payload.len() > limits::PAYLOAD_BYTES {
+            return None;
+        }
+        let names = ["_type", "subject", "predicateType"];
+        let [type_, subject, predicate_type] =
+            skim::members(payload, limits::STATEMENT_DEPTH, names)?;
+        let Subjects(subject) = json::parse(subject, limits::PAYLOAD_BYTES).ok()?;
+        Some(Self {
+            type_: json::parse(type_, limits::PAYLOAD_BYTES).ok()?,
+            subject,
+            predicate_type: json::parse(predicate_type, limits::PAYLOAD_BYTES).ok()?,
+        })
     }
 }
+
+/// The list of subjects alone.
+#[derive(Deserialize)]
+struct Subjects(#[serde(deserialize_with = "bounded_subjects")] Vec<Subject>);
 
 impl Subject {
     /// Gives the digests as they are written.
@@ -103,6 +127,34 @@ mod tests {
         assert_eq!(digests, [(HashAlgorithm::Sha256, "00")]);
         assert_eq!(second.digests().count(), 0);
         assert_eq!(statement.predicate_type, "p");
+    }
+
+    #[test]
+    fn what_is_skimmed_the_parser_reads_alike() {
+        let subject = r#"{"name":"\u0061","digest":{"sha256":"00"},"uri":[[]]}"#;
+        for predicate in ["{}", r#"{"a":["b\n",1.5e3,null],"subject":[]}"#] {
+            let json = statement(subject, predicate);
+            let skimmed = Statement::skim(json.as_bytes()).expect("an ordinary statement");
+            let limits = (limits::PAYLOAD_BYTES, limits::STATEMENT_DEPTH);
+            let parsed: Statement =
+                json::parse_nested(json.as_bytes(), limits.0, limits.1).expect("parses");
+            assert_eq!(format!("{skimmed:?}"), format!("{parsed:?}"));
+        }
+    }
+
+    #[test]
+    fn what_the_parser_refuses_stays_refused() {
+        for (subject, predicate) in [
+            ("{}", "{}} "),
+            ("{}", "{\"a\":}"),
+            ("{}", "\"\t\""),
+            ("{}", "{},\"subject\":[]"),
+            ("{}", "{},\"_ty\\u0070e\":\"x\""),
+            ("1", "{}"),
+        ] {
+            let json = statement(subject, predicate);
+            assert!(Statement::parse(json.as_bytes()).is_err(), "{json}");
+        }
     }
 
     /// Values in memory have ten times the bytes of their text and more.

@@ -4,7 +4,7 @@ use crate::Context;
 use crate::failure::Failure;
 use crate::material::Material;
 use crate::timestamp;
-use crate::tlog::{self, LogEntry};
+use crate::tlog::LogEntry;
 use std::collections::BTreeSet;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
@@ -43,8 +43,8 @@ pub(crate) fn establish(
         if let (Some(log), Some(Ok(at))) = (entry.log, &entry.promised_time) {
             times.add(
                 *at,
-                format!("log {}", log.party()),
-                &format!("log {}", tlog::label(log)),
+                format!("log {}", log.party),
+                &format!("log {}", log.label),
             );
         }
     }

@@ -12,12 +12,13 @@ use crate::trust::{Authority, TrustMaterial};
 use cms::cert::CertificateChoices;
 use cms::signed_data::{SignedData, SignerIdentifier, SignerInfo};
 use der::asn1::{Int, ObjectIdentifier, OctetString};
-use der::{Any, Decode, Encode, Sequence};
+use der::{Any, Decode, Encode, Header, Reader, Sequence, SliceReader, Tag, Tagged};
 use gen_time::parse_gen_time;
 use pki::cert::Certificate;
 use pki::key::{HashAlgorithm, PublicKey, Scheme};
 use pki::path::{self, Usage};
 use pki::tlv;
+use std::cell::OnceCell;
 use time::OffsetDateTime;
 use x509_cert::ext::Extensions;
 use x509_cert::ext::pkix::name::GeneralName;
@@ -27,6 +28,19 @@ const SIGNED_DATA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.1135
 const TST_INFO: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.9.16.1.4");
 const CONTENT_TYPE: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.9.3");
 const MESSAGE_DIGEST: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.9.4");
+const SHA256: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.16.840.1.101.3.4.2.1");
+const SHA384: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.16.840.1.101.3.4.2.2");
+const SHA512: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.16.840.1.101.3.4.2.3");
+const ECDSA_SHA256: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.4.3.2");
+const ECDSA_SHA384: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.4.3.3");
+const ECDSA_SHA512: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.4.3.4");
+const RSA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.1");
+const RSA_SHA256: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.11");
+const RSA_SHA384: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.12");
+const RSA_SHA512: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.13");
+const ED25519: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.101.112");
+/// The identifier octet of SignedData's certificates: [0] IMPLICIT, constructed (RFC 5652 section 5.1).
+const CERTIFICATES: u8 = 0xa0;
 /// DER of PKIStatus granted (RFC 3161 section 2.4.2): INTEGER 0.
 const GRANTED: [u8; 3] = [2, 1, 0];
 
@@ -69,24 +83,24 @@ pub(crate) fn verify_token(
     trust: &TrustMaterial,
     budget: &Budget,
 ) -> Result<Timestamp, TimestampFailure> {
-    let token = Token::parse(token)?;
+    let token = Token::parse(token, &trust.timestamp_authorities)?;
     token.check_imprint(message)?;
     token.check_signed_attributes()?;
     token.verify_signer(trust, budget)
 }
 
 /// A token's parts.
-struct Token {
+struct Token<'t> {
     /// The encoded TSTInfo: what the messageDigest attribute covers.
     content: Vec<u8>,
     info: TstInfo,
     at: OffsetDateTime,
     signer: SignerInfo,
-    embedded: Vec<Certificate>,
+    embedded: Embedded<'t>,
 }
 
-impl Token {
-    fn parse(token: &[u8]) -> Result<Self, TimestampFailure> {
+impl<'t> Token<'t> {
+    fn parse(token: &[u8], authorities: &'t [Authority]) -> Result<Self, TimestampFailure> {
         if token.len() > limits::TOKEN_BYTES {
             return Err(TimestampFailure::Size {
                 have: token.len(),
@@ -113,14 +127,19 @@ impl Token {
                 what: "content type is not SignedData",
             });
         }
-        let signed_data: SignedData = content_info
-            .content
-            .decode_as()
-            .map_err(malformed("SignedData"))?;
-        Self::from_signed_data(signed_data)
+        let known = without_known_certificate(&content_info.content, authorities);
+        let (content, known) = match known {
+            Some((content, certificate)) => (content, Some(certificate)),
+            None => (content_info.content, None),
+        };
+        let signed_data: SignedData = content.decode_as().map_err(malformed("SignedData"))?;
+        Self::from_signed_data(signed_data, known)
     }
 
-    fn from_signed_data(signed_data: SignedData) -> Result<Self, TimestampFailure> {
+    fn from_signed_data(
+        signed_data: SignedData,
+        known: Option<&'t Certificate>,
+    ) -> Result<Self, TimestampFailure> {
         let encapsulated = signed_data.encap_content_info;
         if encapsulated.econtent_type != TST_INFO {
             return Err(TimestampFailure::Malformed {
@@ -142,12 +161,8 @@ impl Token {
         let have = signers.len();
         let [signer] =
             <[SignerInfo; 1]>::try_from(signers).map_err(|_| TimestampFailure::Signers { have })?;
-        let embedded = embedded_certificates(
-            signed_data
-                .certificates
-                .map(|set| set.0.into_vec())
-                .unwrap_or_default(),
-        )?;
+        let choices = signed_data.certificates.map(|set| set.0.into_vec());
+        let embedded = Embedded::new(known, choices.unwrap_or_default())?;
         Ok(Self {
             content,
             info,
@@ -239,7 +254,7 @@ impl Token {
     fn signing_certificate<'a>(&'a self, authority: &'a Authority) -> Option<&'a Certificate> {
         let first = authority.first()?;
         let mut candidates: Box<dyn Iterator<Item = &Certificate>> = if first.is_ca() {
-            Box::new(self.embedded.iter().filter(|cert| !cert.is_ca()))
+            Box::new(self.embedded.certificates().filter(|cert| !cert.is_ca()))
         } else {
             Box::new(std::iter::once(first))
         };
@@ -318,23 +333,84 @@ fn check_extensions(extensions: Option<&Extensions>) -> Result<(), TimestampFail
     })
 }
 
-fn embedded_certificates(
+/// The certificates in a token: hints, which are needed only for an authority whose own chain has no signing certificate.
+struct Embedded<'t> {
+    /// The only one, when the trusted root has it too.
+    known: Option<&'t Certificate>,
     choices: Vec<CertificateChoices>,
-) -> Result<Vec<Certificate>, TimestampFailure> {
-    if choices.len() > limits::TOKEN_CERTIFICATES {
-        return Err(TimestampFailure::Malformed {
-            what: "too many embedded certificates",
-        });
+    parsed: OnceCell<Vec<Certificate>>,
+}
+
+impl<'t> Embedded<'t> {
+    fn new(
+        known: Option<&'t Certificate>,
+        choices: Vec<CertificateChoices>,
+    ) -> Result<Self, TimestampFailure> {
+        if choices.len() > limits::TOKEN_CERTIFICATES {
+            return Err(TimestampFailure::Malformed {
+                what: "too many embedded certificates",
+            });
+        }
+        Ok(Self {
+            known,
+            choices,
+            parsed: OnceCell::new(),
+        })
     }
-    // They are hints: one that does not parse is left out, and missed only if it was needed.
-    let parse = |choice: CertificateChoices| match choice {
-        CertificateChoices::Certificate(cert) => cert
-            .to_der()
-            .ok()
-            .and_then(|der| Certificate::parse_der(&der).ok()),
-        CertificateChoices::Other(_) => None,
+
+    fn certificates(&self) -> impl Iterator<Item = &Certificate> {
+        // One that does not parse is left out, and missed only if it was needed.
+        let parse = |choice: &CertificateChoices| match choice {
+            CertificateChoices::Certificate(cert) => cert
+                .to_der()
+                .ok()
+                .and_then(|der| Certificate::parse_der(&der).ok()),
+            CertificateChoices::Other(_) => None,
+        };
+        let parsed = || self.choices.iter().filter_map(parse).collect();
+        self.known
+            .into_iter()
+            .chain(self.parsed.get_or_init(parsed))
+    }
+}
+
+/// SignedData without its certificates, when they are one that the trusted root has too: that one was decoded before, so
+/// leaving it out changes nothing about whether the rest decodes.
+fn without_known_certificate<'t>(
+    signed_data: &Any,
+    authorities: &'t [Authority],
+) -> Option<(Any, &'t Certificate)> {
+    if signed_data.tag() != Tag::Sequence {
+        return None;
+    }
+    let parts = signed_data.value();
+    let mut reader = SliceReader::new(parts).ok()?;
+    // version, digestAlgorithms, encapContentInfo
+    for _ in 0..3 {
+        reader.tlv_bytes().ok()?;
+    }
+    let start = usize::try_from(reader.position()).ok()?;
+    let certificates = reader.tlv_bytes().ok()?;
+    let end = usize::try_from(reader.position()).ok()?;
+    if certificates.first() != Some(&CERTIFICATES) {
+        return None;
+    }
+    let known = authorities
+        .iter()
+        .flat_map(|authority| &authority.chain)
+        .find(|cert| is_content(certificates, cert.der()))?;
+    let rest = [parts.get(..start)?, parts.get(end..)?].concat();
+    Some((Any::new(Tag::Sequence, rest).ok()?, known))
+}
+
+/// Whether an element, whose length was read before, has exactly this content.
+fn is_content(element: &[u8], content: &[u8]) -> bool {
+    let mut reader = match SliceReader::new(element) {
+        Ok(reader) => reader,
+        Err(_) => return false,
     };
-    Ok(choices.into_iter().filter_map(parse).collect())
+    let length = Header::decode(&mut reader).map(|header| header.length);
+    length.and_then(|length| reader.read_slice(length)) == Ok(content)
 }
 
 fn is_signer(sid: &SignerIdentifier, cert: &Certificate) -> bool {
@@ -351,12 +427,12 @@ fn is_signer(sid: &SignerIdentifier, cert: &Certificate) -> bool {
 
 /// Digest algorithms accepted in tokens: SHA-2 only, no SHA-1.
 fn hash_by_oid(oid: &ObjectIdentifier) -> Result<HashAlgorithm, TimestampFailure> {
-    match oid.to_string().as_str() {
-        "2.16.840.1.101.3.4.2.1" => Ok(HashAlgorithm::Sha256),
-        "2.16.840.1.101.3.4.2.2" => Ok(HashAlgorithm::Sha384),
-        "2.16.840.1.101.3.4.2.3" => Ok(HashAlgorithm::Sha512),
+    match *oid {
+        SHA256 => Ok(HashAlgorithm::Sha256),
+        SHA384 => Ok(HashAlgorithm::Sha384),
+        SHA512 => Ok(HashAlgorithm::Sha512),
         other => Err(TimestampFailure::Algorithm {
-            oid: other.to_owned(),
+            oid: other.to_string(),
         }),
     }
 }
@@ -364,21 +440,24 @@ fn hash_by_oid(oid: &ObjectIdentifier) -> Result<HashAlgorithm, TimestampFailure
 /// The scheme of a SignerInfo: RFC 5754 (ECDSA, RSA PKCS#1 v1.5) and RFC 8419 (Ed25519).
 fn signature_scheme(signer: &SignerInfo, key: &PublicKey) -> Result<Scheme, TimestampFailure> {
     use pki::key::KeyKind::{Ed25519, Rsa};
-    let oid = signer.signature_algorithm.oid.to_string();
-    let (rsa, hash) = match oid.as_str() {
-        "1.2.840.10045.4.3.2" => (false, HashAlgorithm::Sha256),
-        "1.2.840.10045.4.3.3" => (false, HashAlgorithm::Sha384),
-        "1.2.840.10045.4.3.4" => (false, HashAlgorithm::Sha512),
-        "1.2.840.113549.1.1.1" => (true, hash_by_oid(&signer.digest_alg.oid)?),
-        "1.2.840.113549.1.1.11" => (true, HashAlgorithm::Sha256),
-        "1.2.840.113549.1.1.12" => (true, HashAlgorithm::Sha384),
-        "1.2.840.113549.1.1.13" => (true, HashAlgorithm::Sha512),
-        "1.3.101.112" if key.kind() == Ed25519 => return Ok(Scheme::Ed25519),
-        _ => return Err(TimestampFailure::Algorithm { oid }),
+    let oid = signer.signature_algorithm.oid;
+    let refused = || TimestampFailure::Algorithm {
+        oid: oid.to_string(),
+    };
+    let (rsa, hash) = match oid {
+        ECDSA_SHA256 => (false, HashAlgorithm::Sha256),
+        ECDSA_SHA384 => (false, HashAlgorithm::Sha384),
+        ECDSA_SHA512 => (false, HashAlgorithm::Sha512),
+        RSA => (true, hash_by_oid(&signer.digest_alg.oid)?),
+        RSA_SHA256 => (true, HashAlgorithm::Sha256),
+        RSA_SHA384 => (true, HashAlgorithm::Sha384),
+        RSA_SHA512 => (true, HashAlgorithm::Sha512),
+        ED25519 if key.kind() == Ed25519 => return Ok(Scheme::Ed25519),
+        _ => return Err(refused()),
     };
     match Scheme::of(key.kind(), hash) {
         Some(scheme) if rsa == matches!(key.kind(), Rsa { .. }) => Ok(scheme),
-        _ => Err(TimestampFailure::Algorithm { oid }),
+        _ => Err(refused()),
     }
 }
 
@@ -386,16 +465,20 @@ fn signature_scheme(signer: &SignerInfo, key: &PublicKey) -> Result<Scheme, Time
 mod tests {
     use super::*;
 
+    fn parse(token: &[u8]) -> Result<Token<'static>, TimestampFailure> {
+        Token::parse(token, &[])
+    }
+
     #[test]
     fn nonsense_does_not_parse() {
         assert_eq!(
-            Token::parse(b"").err(),
+            parse(b"").err(),
             Some(TimestampFailure::Malformed {
                 what: "TimeStampResp"
             })
         );
         assert_eq!(
-            Token::parse(&vec![0x30; 70_000]).err(),
+            parse(&vec![0x30; 70_000]).err(),
             Some(TimestampFailure::Size {
                 have: 70_000,
                 limit: 65_536
@@ -407,12 +490,12 @@ mod tests {
     fn a_refusal_is_told_apart() {
         // TimeStampResp { status: PKIStatusInfo { status: rejection(2) } }
         assert_eq!(
-            Token::parse(&[0x30, 0x05, 0x30, 0x03, 0x02, 0x01, 0x02]).err(),
+            parse(&[0x30, 0x05, 0x30, 0x03, 0x02, 0x01, 0x02]).err(),
             Some(TimestampFailure::NotGranted)
         );
         // granted, but without a token
         assert_eq!(
-            Token::parse(&[0x30, 0x05, 0x30, 0x03, 0x02, 0x01, 0x00]).err(),
+            parse(&[0x30, 0x05, 0x30, 0x03, 0x02, 0x01, 0x00]).err(),
             Some(TimestampFailure::Malformed { what: "no token" })
         );
     }
@@ -470,7 +553,7 @@ mod tests {
     fn a_set_that_would_cost_quadratic_time_is_not_decoded() {
         let too_large = Some(TimestampFailure::Der(tlv::DerError::SetTooLarge));
         let parse = |algorithms: u8, members: u8| {
-            Token::parse(&response(&self::algorithms(algorithms), &tst_info(members))).err()
+            self::parse(&response(&self::algorithms(algorithms), &tst_info(members))).err()
         };
         // Within the bounds the parser gets as far as the missing signer.
         assert_eq!(parse(64, 64), Some(TimestampFailure::Signers { have: 0 }));
@@ -480,10 +563,7 @@ mod tests {
             0x31,
             &[0x30, 0x05, 0x06, 0x03, 0x2a, 0x03, 0x04].repeat(9_000),
         );
-        assert_eq!(
-            Token::parse(&response(&many, &tst_info(1))).err(),
-            too_large
-        );
+        assert_eq!(self::parse(&response(&many, &tst_info(1))).err(), too_large);
     }
 
     #[test]

@@ -1,7 +1,9 @@
 //! A trusted root, parsed once: keys, chains and validity ready for use.
 
+mod anchors;
 mod error;
 
+pub use anchors::Anchor;
 pub use error::{Bound, TrustList, TrustMaterialError};
 
 use crate::limits;
@@ -93,10 +95,12 @@ pub(crate) struct Log {
     pub(crate) scheme: Scheme,
     /// SHA-256 of the SPKI: its first 4 bytes are the hint of v1 checkpoints.
     pub(crate) spki_hash: [u8; 32],
-    pub(crate) base_url: String,
-    /// Host of `base_url`, without port: origin and signature name of v2 checkpoints.
+    /// Host of the base URL, without port: origin and signature name of v2 checkpoints.
     pub(crate) host: String,
-    operator: String,
+    /// What thresholds count: the operator where the root names one, else the log (spec c.5).
+    pub(crate) party: String,
+    /// The log for people: its URL, else its ID.
+    pub(crate) label: String,
     pub(crate) validity: Validity,
 }
 
@@ -122,20 +126,19 @@ impl Log {
             spki_hash: key.key_id(),
             key,
             scheme,
-            base_url: log.base_url.clone(),
             host: host_of(&log.base_url).to_owned(),
-            operator: log.operator.clone(),
+            party: first_filled(&log.operator, &id),
+            label: first_filled(&log.base_url, &id),
             validity: Validity::parse(list, index, log.public_key.valid_for.as_ref())?,
         })
     }
+}
 
-    /// What thresholds count: the operator where the root names one, else the log (spec c.5).
-    pub(crate) fn party(&self) -> String {
-        if self.operator.is_empty() {
-            hex::encode(self.id)
-        } else {
-            self.operator.clone()
-        }
+/// A name, or the ID where there is none.
+fn first_filled(name: &str, id: &[u8; 32]) -> String {
+    match name {
+        "" => hex::encode(id),
+        name => name.to_owned(),
     }
 }
 

@@ -53,14 +53,16 @@ impl Envelope {
 
 /// Encodes the bytes that a DSSE signature covers: `DSSEv1 len type len payload`, lengths in decimal bytes.
 pub fn pae(payload_type: &str, payload: &[u8]) -> Vec<u8> {
-    let mut out = format!(
-        "DSSEv1 {} {payload_type} {} ",
-        payload_type.len(),
-        payload.len()
+    let head = pae_head(payload_type, payload.len());
+    [head.as_bytes(), payload].concat()
+}
+
+/// Gives what stands before the payload in [`pae`], for hashing both without joining them.
+pub fn pae_head(payload_type: &str, payload_len: usize) -> String {
+    format!(
+        "DSSEv1 {} {payload_type} {payload_len} ",
+        payload_type.len()
     )
-    .into_bytes();
-    out.extend_from_slice(payload);
-    out
 }
 
 /// in-toto statement v0.1 or v1.

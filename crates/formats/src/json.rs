@@ -77,29 +77,40 @@ fn malformed(error: serde_json::Error) -> JsonError {
     }
 }
 
-/// One pass over the bytes; brackets inside strings do not count.
+/// One pass over the bytes; brackets inside strings do not count, and strings are passed over in leaps.
 fn deeper_than(json: &[u8], limit: usize) -> bool {
-    let (mut depth, mut in_string, mut escaped) = (0usize, false, false);
-    for byte in json {
-        match (in_string, byte) {
-            (true, _) if escaped => escaped = false,
-            (true, b'\\') => escaped = true,
-            (true, b'"') => in_string = false,
-            (false, b'"') => in_string = true,
-            (false, b'{' | b'[') => depth += 1,
-            (false, b'}' | b']') => depth = depth.saturating_sub(1),
+    let (mut depth, mut rest) = (0usize, json);
+    while let Some((byte, behind)) = rest.split_first() {
+        rest = behind;
+        match byte {
+            b'"' => rest = behind_string(rest),
+            b'{' | b'[' if depth == limit => return true,
+            b'{' | b'[' => depth += 1,
+            b'}' | b']' => depth = depth.saturating_sub(1),
             _ => {}
-        }
-        if depth > limit {
-            return true;
         }
     }
     false
 }
 
+/// What follows a string of which only the opening quotation mark was read; nothing when it does not end.
+fn behind_string(mut rest: &[u8]) -> &[u8] {
+    while let Some(at) = memchr::memchr2(b'"', b'\\', rest) {
+        // A backslash takes the next byte with it, whatever that is.
+        let is_end = rest.get(at) == Some(&b'"');
+        let taken = if is_end { at + 1 } else { at + 2 };
+        rest = rest.get(taken..).unwrap_or_default();
+        if is_end {
+            return rest;
+        }
+    }
+    &[]
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
     use serde_json::Value;
 
     #[test]
@@ -120,6 +131,32 @@ mod tests {
         );
         let text = format!(r#"["\"{}"]"#, "[".repeat(200));
         assert!(parse::<Value>(text.as_bytes(), 1000).is_ok());
+    }
+
+    /// The plainest way to count, one byte after the other.
+    fn deepest(json: &[u8]) -> usize {
+        let (mut depth, mut most, mut in_string, mut escaped) = (0usize, 0, false, false);
+        for byte in json {
+            match (in_string, byte) {
+                (true, _) if escaped => escaped = false,
+                (true, b'\\') => escaped = true,
+                (true, b'"') => in_string = false,
+                (false, b'"') => in_string = true,
+                (false, b'{' | b'[') => depth += 1,
+                (false, b'}' | b']') => depth = depth.saturating_sub(1),
+                _ => {}
+            }
+            most = most.max(depth);
+        }
+        most
+    }
+
+    proptest! {
+        #[test]
+        fn leaps_count_as_steps_do(json in r#"[\[\]{}"\\a]{0,60}"#, limit in 0usize..6) {
+            let json = json.as_bytes();
+            prop_assert_eq!(deeper_than(json, limit), deepest(json) > limit);
+        }
     }
 
     #[test]

@@ -11,5 +11,6 @@ pub mod entry;
 pub mod jcs;
 pub mod json;
 pub mod limits;
+pub mod skim;
 pub mod trust;
 pub mod wire;

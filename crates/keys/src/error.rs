@@ -67,6 +67,12 @@ pub enum KeyError {
         /// What the system said.
         source: io::Error,
     },
+    /// A passphrase that is too easily guessed.
+    #[error("a passphrase for private keys must have at least {least} characters")]
+    WeakPassphrase {
+        /// The lower bound in characters.
+        least: usize,
+    },
     /// No key could be generated.
     #[error("cannot generate a key: the cryptographic library refused")]
     Generate,
@@ -105,11 +111,30 @@ pub enum PemProblem {
     /// No PEM text.
     #[error("is not PEM text: it must begin with -----BEGIN PRIVATE KEY-----")]
     NotPem,
-    /// An encrypted key.
+    /// An encrypted key, and no passphrase.
     #[error(
-        "the key is encrypted, which is not supported; decrypt it with: openssl pkcs8 -in FILE -out NEWFILE"
+        "the key is encrypted, and no passphrase was given: name its file with keys.passphrase_file in the configuration, or \
+         with SIGSTEAD__KEYS__PASSPHRASE_FILE"
     )]
     Encrypted,
+    /// Encrypted in the old way, with a header in the PEM text.
+    #[error(
+        "the key is encrypted in an old form; make it a PKCS#8 file with: openssl pkcs8 -topk8 -scrypt -in FILE -out NEWFILE"
+    )]
+    OldEncryption,
+    /// The passphrase is another one.
+    #[error("the passphrase does not open this key; give the one that it was encrypted with")]
+    Passphrase,
+    /// Encrypted with something else than PBES2 with scrypt or PBKDF2.
+    #[error(
+        "the key is encrypted with an algorithm that is not supported; encrypt it with: openssl pkcs8 -topk8 -scrypt -in FILE -out NEWFILE"
+    )]
+    Cipher,
+    /// Encrypted with parameters that cost too much.
+    #[error(
+        "opening the key would take too much memory or time; encrypt it with scrypt, N at most 2^18, r 8, p 16"
+    )]
+    Cost,
     /// A key in SEC1 or PKCS#1 form.
     #[error(
         "is a PEM file of another form; make a PKCS#8 file with: openssl pkcs8 -topk8 -nocrypt -in FILE -out NEWFILE"

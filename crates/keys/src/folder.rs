@@ -4,6 +4,7 @@
 //! never replaced: a lost race or a second start finds the first key and uses it. A single key may
 //! have a file of any name instead ([`KeyFolder::of_file`]), in a folder that only its owner writes to.
 
+use crate::encrypted;
 use crate::software::SoftwareKey;
 use crate::{Algorithm, KeyError, Purpose, Signer};
 use std::ffi::{OsStr, OsString};
@@ -91,11 +92,12 @@ impl KeyFolder {
     ///
     /// # Errors
     /// When the file is missing, larger than [`MAX_KEY_FILE_BYTES`], readable by others (the error names
-    /// the chmod that cures it), or not an unencrypted PKCS#8 PEM key of a supported algorithm.
+    /// the chmod that cures it), or not a PKCS#8 PEM key of a supported algorithm, unencrypted or opened by the
+    /// process's passphrase ([`crate::unlock_with`]).
     pub fn load(&self, purpose: Purpose) -> Result<Signer, KeyError> {
         let path = self.path_of(purpose);
         let text = read_secret(purpose, &path)?;
-        let key = SoftwareKey::parse_pem(&text)
+        let key = SoftwareKey::parse_pem_with(&text, encrypted::of_process())
             .map_err(|problem| KeyError::Unusable { path, problem })?;
         Signer::from_software(purpose, key)
     }
@@ -141,7 +143,10 @@ impl KeyFolder {
     ) -> Result<Option<SoftwareKey>, KeyError> {
         self.create_folder()?;
         let key = SoftwareKey::generate(algorithm)?;
-        let won = self.publish(purpose, key.to_pem()?.as_bytes())?;
+        let won = self.publish(
+            purpose,
+            key.to_pem_with(encrypted::of_process())?.as_bytes(),
+        )?;
         Ok(won.then_some(key))
     }
 

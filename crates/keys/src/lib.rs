@@ -5,6 +5,7 @@
 //! [`authority`] makes the CA and timestamping certificates that such keys sign.
 
 pub mod authority;
+mod encrypted;
 mod ephemeral;
 mod error;
 mod folder;
@@ -12,6 +13,7 @@ mod purpose;
 mod signer;
 mod software;
 
+pub use encrypted::{Passphrase, unlock_with};
 pub use ephemeral::EphemeralKey;
 pub use error::{CertificateRule, KeyError, PemProblem};
 pub use folder::{KeyFolder, MAX_KEY_FILE_BYTES};

@@ -3,6 +3,7 @@
 //! The numbers of the key live inside AWS-LC, which cleanses every buffer it frees; what passes through
 //! our hands while reading and writing files is in zeroising types.
 
+use crate::encrypted::{self, Passphrase};
 use crate::{Algorithm, Backend, KeyError, PemProblem};
 use async_trait::async_trait;
 use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der, PublicKeyX509Der};
@@ -49,15 +50,27 @@ impl SoftwareKey {
 
     /// Reads an unencrypted PKCS#8 PEM block. The caller bounds the text.
     pub(crate) fn parse_pem(text: &str) -> Result<Self, PemProblem> {
-        if let Some(problem) = foreign_label(text) {
+        Self::parse_pem_with(text, None)
+    }
+
+    /// The same, opening an encrypted block.
+    pub(crate) fn parse_pem_with(
+        text: &str,
+        passphrase: Option<&Passphrase>,
+    ) -> Result<Self, PemProblem> {
+        if let Some(problem) = foreign_label(text, passphrase.is_some()) {
             return Err(problem);
         }
         // The decoder's own error is dropped: it may quote what it stumbled over.
         let (label, document) = SecretDocument::from_pem(text).map_err(|_| PemProblem::NotPem)?;
-        if label != LABEL {
-            return Err(PemProblem::NotPkcs8);
+        match label {
+            LABEL => Self::parse_pkcs8(document.as_bytes()),
+            encrypted::LABEL => {
+                let opened = encrypted::open(document.as_bytes(), passphrase)?;
+                Self::parse_pkcs8(opened.as_bytes())
+            }
+            _ => Err(PemProblem::NotPkcs8),
         }
-        Self::parse_pkcs8(document.as_bytes())
     }
 
     fn parse_pkcs8(der: &[u8]) -> Result<Self, PemProblem> {
@@ -84,7 +97,16 @@ impl SoftwareKey {
     }
 
     /// PKCS#8 version 1 as PEM, which openssl reads for every algorithm.
+    #[cfg(test)]
     pub(crate) fn to_pem(&self) -> Result<Zeroizing<String>, KeyError> {
+        self.to_pem_with(None)
+    }
+
+    /// The same; encrypted when there is a passphrase.
+    pub(crate) fn to_pem_with(
+        &self,
+        passphrase: Option<&Passphrase>,
+    ) -> Result<Zeroizing<String>, KeyError> {
         let unspecified = |_| KeyError::Generate;
         let document = match self {
             Self::Ecdsa(pair) => secret(pair.to_pkcs8v1().map_err(unspecified)?.as_ref()),
@@ -94,6 +116,9 @@ impl SoftwareKey {
                 secret(der.as_ref())
             }
         }?;
+        if let Some(passphrase) = passphrase {
+            return encrypted::seal(&document, passphrase);
+        }
         document
             .to_pem(LABEL, LineEnding::LF)
             .map_err(|_| KeyError::Generate)
@@ -144,14 +169,15 @@ impl fmt::Debug for SoftwareKey {
 }
 
 /// Recognizes the PEM forms that people have at hand but that are not plain PKCS#8.
-fn foreign_label(text: &str) -> Option<PemProblem> {
+fn foreign_label(text: &str, can_open: bool) -> Option<PemProblem> {
     const BEGIN: &str = "-----BEGIN ";
     let label = text.split(BEGIN).nth(1)?.split("-----").next()?;
     match label {
         LABEL => None,
-        "ENCRYPTED PRIVATE KEY" => Some(PemProblem::Encrypted),
+        encrypted::LABEL if can_open => None,
+        encrypted::LABEL => Some(PemProblem::Encrypted),
         // RFC 1423 encryption announces itself in a header below the first line.
-        _ if text.contains("Proc-Type: 4,ENCRYPTED") => Some(PemProblem::Encrypted),
+        _ if text.contains("Proc-Type: 4,ENCRYPTED") => Some(PemProblem::OldEncryption),
         _ => Some(PemProblem::NotPkcs8),
     }
 }
@@ -216,7 +242,7 @@ mod tests {
             ),
             (
                 "-----BEGIN EC PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\nDEK-Info: AES-256-CBC,00\n\nAAAA\n-----END EC PRIVATE KEY-----\n",
-                PemProblem::Encrypted,
+                PemProblem::OldEncryption,
             ),
             (
                 "-----BEGIN EC PARAMETERS-----\nBggqhkjOPQMBBw==\n-----END EC PARAMETERS-----\n",

@@ -8,9 +8,32 @@ use crate::{ImageDigest, OciError, limits};
 use formats::bundle::Bundle;
 use futures::stream::{self, StreamExt, TryStreamExt};
 use oci_spec::image::ImageManifest;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// What layers and artifact types of bundles begin with, of every version.
 const BUNDLE: &str = "application/vnd.dev.sigstore.bundle";
+
+/// Bytes that one search has read: what is found is held together.
+struct Room(AtomicU64);
+
+impl Room {
+    fn new() -> Self {
+        Self(AtomicU64::new(0))
+    }
+
+    /// Counts what came.
+    fn take(&self, bytes: usize) -> Result<(), OciError> {
+        let bytes = u64::try_from(bytes).unwrap_or(u64::MAX);
+        let before = self.0.fetch_add(bytes, Ordering::Relaxed);
+        if before.saturating_add(bytes) > limits::FOUND_BYTES {
+            return Err(OciError::TooLarge {
+                what: "everything that is attached to the image".to_owned(),
+                limit: limits::FOUND_BYTES,
+            });
+        }
+        Ok(())
+    }
+}
 
 /// Finds everything about one image; for an index that is asked for recursively, about each of its images as well.
 pub(crate) async fn find(
@@ -18,16 +41,17 @@ pub(crate) async fn find(
     manifest: &Manifest,
     recursive: bool,
 ) -> Result<Found, OciError> {
-    let mut found = find_one(store, manifest).await?;
+    let room = Room::new();
+    let mut found = find_one(store, manifest, &room).await?;
     if recursive {
         for child in children(store, manifest).await? {
-            found.children.push(find_one(store, &child).await?);
+            found.children.push(find_one(store, &child, &room).await?);
         }
     }
     Ok(found)
 }
 
-async fn find_one(store: &Store, manifest: &Manifest) -> Result<Found, OciError> {
+async fn find_one(store: &Store, manifest: &Manifest, room: &Room) -> Result<Found, OciError> {
     let image = manifest.digest;
     let mut found = Found {
         digest: image,
@@ -38,9 +62,9 @@ async fn find_one(store: &Store, manifest: &Manifest) -> Result<Found, OciError>
     };
     // Side by side: a registry is far away, and most of the time is waiting for it.
     let (referrers, signatures, attestations) = futures::try_join!(
-        all_referrers(store, image),
-        all_legacy(store, image, ".sig"),
-        all_legacy(store, image, ".att"),
+        all_referrers((store, room), image),
+        all_legacy((store, room), image, ".sig"),
+        all_legacy((store, room), image, ".att"),
     )?;
     found.looked.push(format!("referrers of {image}"));
     found.looked.push(format!("tag {}", image.tag(".sig")));
@@ -51,9 +75,15 @@ async fn find_one(store: &Store, manifest: &Manifest) -> Result<Found, OciError>
     Ok(found)
 }
 
-async fn all_referrers(store: &Store, image: ImageDigest) -> Result<Vec<FoundSignature>, OciError> {
+/// Where to read, and how much may still come.
+type Reading<'a> = (&'a Store, &'a Room);
+
+async fn all_referrers(
+    (store, room): Reading<'_>,
+    image: ImageDigest,
+) -> Result<Vec<FoundSignature>, OciError> {
     let referrers = store.referrers(image).await?.into_iter();
-    let reading = referrers.map(|referrer| of_referrer(store, image, referrer));
+    let reading = referrers.map(|referrer| of_referrer((store, room), image, referrer));
     let found: Vec<Vec<FoundSignature>> = stream::iter(reading)
         .buffered(limits::PARALLEL)
         .try_collect()
@@ -62,13 +92,13 @@ async fn all_referrers(store: &Store, image: ImageDigest) -> Result<Vec<FoundSig
 }
 
 async fn all_legacy(
-    store: &Store,
+    (store, room): Reading<'_>,
     image: ImageDigest,
     suffix: &str,
 ) -> Result<Vec<FoundSignature>, OciError> {
     let mut found = Vec::new();
     for manifest in store.attached(image, suffix).await? {
-        found.extend(of_legacy(store, image, &manifest, suffix).await?);
+        found.extend(of_legacy((store, room), image, &manifest, suffix).await?);
     }
     Ok(found)
 }
@@ -125,7 +155,7 @@ fn below(manifest: &Manifest) -> Result<Vec<ImageDigest>, OciError> {
 /// Reads what refers to an image. What is no signature is passed over; what says that it is one, and cannot be read, is
 /// reported.
 async fn of_referrer(
-    store: &Store,
+    (store, room): Reading<'_>,
     image: ImageDigest,
     referrer: Referrer,
 ) -> Result<Vec<FoundSignature>, OciError> {
@@ -172,14 +202,14 @@ async fn of_referrer(
     }
     let mut found = Vec::new();
     for layer in layers.iter().filter(|layer| is_signature(layer)) {
-        found.push(of_layer(store, image, layer, place.clone()).await?);
+        found.push(of_layer((store, room), image, layer, place.clone()).await?);
     }
     Ok(found)
 }
 
 /// Reads the layers of a `.sig` or `.att` manifest.
 async fn of_legacy(
-    store: &Store,
+    (store, room): Reading<'_>,
     image: ImageDigest,
     manifest: &Manifest,
     suffix: &str,
@@ -200,7 +230,8 @@ async fn of_legacy(
     };
     let layers = layers(&parsed)?;
     let reading = layers.iter().enumerate();
-    let reading = reading.map(|(position, layer)| of_layer(store, image, layer, place(position)));
+    let reading =
+        reading.map(|(position, layer)| of_layer((store, room), image, layer, place(position)));
     stream::iter(reading)
         .buffered(limits::PARALLEL)
         .try_collect()
@@ -208,7 +239,7 @@ async fn of_legacy(
 }
 
 async fn of_layer(
-    store: &Store,
+    (store, room): Reading<'_>,
     image: ImageDigest,
     layer: &Descriptor,
     place: Place,
@@ -222,6 +253,7 @@ async fn of_layer(
         Err(error) if is_fatal(&error) => return Err(error),
         Err(error) => return Ok(unreadable(place, image, error.to_string())),
     };
+    room.take(blob.len())?;
     let bundle = match layer.media_type.as_str() {
         legacy::SIMPLE_SIGNING => legacy::read_signature(&layer.annotations, &blob, image)
             .map_err(|error| error.to_string()),
@@ -282,5 +314,18 @@ fn unreadable(place: Place, image: ImageDigest, reason: String) -> FoundSignatur
         kind: Kind::Unreadable,
         bundle: Err(reason),
         artifact: Subject::Manifest(image),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_found_is_bounded_as_a_whole() {
+        let room = Room::new();
+        let half = usize::try_from(limits::FOUND_BYTES / 2).unwrap();
+        assert!(room.take(half).is_ok() && room.take(half).is_ok());
+        assert!(matches!(room.take(1), Err(OciError::TooLarge { .. })));
     }
 }

@@ -24,6 +24,10 @@ pub const REFERRER_PAGES: usize = 64;
 /// Layers of one `.sig` or `.att` manifest: the bound of cosign.
 pub const SIGNATURE_LAYERS: usize = 1000;
 
+/// Bytes of all signatures and attestations that one search finds, about the images of an index too: they are held together.
+/// A large SBOM has some MiB.
+pub const FOUND_BYTES: u64 = 256 << 20;
+
 /// Images below one index. The largest official images have about thirty.
 pub const INDEX_CHILDREN: usize = 512;
 

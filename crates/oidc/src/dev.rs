@@ -91,6 +91,11 @@ impl DevIssuer {
         self.url(Role::Email)
     }
 
+    /// The same for an issuer with this base that runs elsewhere.
+    pub fn email_issuer_of(base: &str) -> String {
+        format!("{}{}", base.trim_end_matches('/'), Role::Email.path())
+    }
+
     /// Makes a token for an e-mail address (`email_verified` true, `sub` the address, audience
     /// `sigstore`, valid for ten minutes).
     pub async fn email_token(&self, email: &str) -> Result<String, DevIssuerError> {

@@ -54,6 +54,11 @@ impl HashAlgorithm {
         crypto::digest(self, data)
     }
 
+    /// Hashes parts as if they were joined, without joining them.
+    pub fn digest_parts(self, parts: &[&[u8]]) -> Vec<u8> {
+        crypto::digest_parts(self, parts)
+    }
+
     /// Gives the length of a digest, in bytes.
     #[allow(clippy::len_without_is_empty)] // a digest is never empty
     pub fn len(self) -> usize {

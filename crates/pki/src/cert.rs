@@ -9,6 +9,7 @@ use const_oid::ObjectIdentifier;
 use der::asn1::{Ia5StringRef, PrintableStringRef, TeletexStringRef, Utf8StringRef};
 use der::{Decode, Tag, Tagged};
 use std::ops::Range;
+use std::sync::OnceLock;
 use time::OffsetDateTime;
 use x509_cert::ext::Extension;
 use x509_cert::ext::pkix::{
@@ -28,6 +29,8 @@ pub struct Certificate {
     known: Known,
     not_before: OffsetDateTime,
     not_after: OffsetDateTime,
+    /// Made when it is first asked for: reports name the same CA again and again.
+    subject_text: OnceLock<String>,
 }
 
 /// Where parts lie in the DER: signatures and names are compared by the bytes, never re-encoded.
@@ -82,6 +85,7 @@ impl Certificate {
             known,
             not_before,
             not_after,
+            subject_text: OnceLock::new(),
         })
     }
 
@@ -124,6 +128,11 @@ impl Certificate {
         pem::encode(LABEL, &self.der)
     }
 
+    /// Tells whether [`Certificate::parse_pem`] would read this very certificate from the text.
+    pub fn is_in_pem(&self, text: &str) -> bool {
+        pem::is_first(text, LABEL, &self.der)
+    }
+
     /// Gives the subject's key.
     pub fn public_key(&self) -> &PublicKey {
         &self.key
@@ -137,6 +146,17 @@ impl Certificate {
     /// Gives the DER of the issuing CA's name as received.
     pub fn issuer_der(&self) -> &[u8] {
         &self.der[self.spans.issuer.clone()]
+    }
+
+    /// Gives the subject's name for people (RFC 4514).
+    pub fn subject_text(&self) -> &str {
+        self.subject_text
+            .get_or_init(|| self.x509.tbs_certificate.subject.to_string())
+    }
+
+    /// Gives the issuing CA's name for people (RFC 4514).
+    pub fn issuer_text(&self) -> String {
+        self.x509.tbs_certificate.issuer.to_string()
     }
 
     /// Gives the first common name of the subject.
@@ -257,6 +277,12 @@ impl Certificate {
             .iter()
             .find(|e| e.extn_id == id)
             .map(|e| (e.critical, e.extn_value.as_bytes()))
+    }
+
+    pub(crate) fn extensions(&self) -> impl Iterator<Item = (&ObjectIdentifier, &[u8])> {
+        extension_list(&self.x509)
+            .iter()
+            .map(|e| (&e.extn_id, e.extn_value.as_bytes()))
     }
 
     pub(crate) fn known(&self) -> &Known {

@@ -90,6 +90,9 @@ macro_rules! row {
     };
 }
 
+/// The highest arc of [`ROWS`].
+const LAST_ARC: usize = 24;
+
 /// Ascending, as they stand in a certificate. 7 is no extension but a type of otherName.
 const ROWS: [Row; 23] = [
     row!(1, Raw, None, issuer),
@@ -190,9 +193,15 @@ const ROWS: [Row; 23] = [
 impl FulcioExtensions {
     /// Reads them from a certificate. The issuer of 8 replaces that of 1; what does not decode stays empty.
     pub fn read(cert: &Certificate) -> Self {
+        let mut values: [Option<&[u8]>; 1 + LAST_ARC] = [None; 1 + LAST_ARC];
+        for (id, value) in cert.extensions() {
+            if let Some(place) = arc_of(id).and_then(|arc| values.get_mut(usize::from(arc))) {
+                *place = Some(value);
+            }
+        }
         let mut read = Self::default();
         for row in &ROWS {
-            if let Some((_, value)) = cert.find(oid_of(row.arc)) {
+            if let Some(value) = values.get(usize::from(row.arc)).copied().flatten() {
                 *(row.get_mut)(&mut read) = decode_value(row.encoding, value).unwrap_or_default();
             }
         }
@@ -255,6 +264,14 @@ fn name_of(row: &Row) -> Option<&'static str> {
 fn oid_of(arc: u8) -> ObjectIdentifier {
     // The arc and one number more always fit; were it otherwise, the bare arc is the OID of no extension.
     oid::FULCIO.push_arc(arc.into()).unwrap_or(oid::FULCIO)
+}
+
+/// The last arc of a child of Fulcio's arc, when it has one byte.
+fn arc_of(id: &ObjectIdentifier) -> Option<u8> {
+    match id.as_bytes().strip_prefix(oid::FULCIO.as_bytes())? {
+        [arc @ 0..0x80] => Some(*arc),
+        _ => None,
+    }
 }
 
 fn extension(row: &Row, value: &str) -> der::Result<Extension> {
@@ -459,6 +476,22 @@ mod tests {
             assert!(!extensions.set(name, "x".into()));
         }
         assert_eq!(extensions, FulcioExtensions::default());
+    }
+
+    #[test]
+    fn an_arc_is_the_last_of_its_oid() {
+        for row in &ROWS {
+            assert_eq!(arc_of(&oid_of(row.arc)), Some(row.arc));
+            assert!(usize::from(row.arc) <= LAST_ARC);
+        }
+        for other in [
+            "1.3.6.1.4.1.57264.1",
+            "1.3.6.1.4.1.57264.1.8.1",
+            "1.3.6.1.4.1.57264.1.300",
+            "2.5.29.17",
+        ] {
+            assert_eq!(arc_of(&ObjectIdentifier::new_unwrap(other)), None);
+        }
     }
 
     proptest! {

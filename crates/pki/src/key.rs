@@ -9,6 +9,7 @@ use const_oid::ObjectIdentifier;
 use der::asn1::{AnyRef, BitStringRef, UintRef};
 use der::{Decode, Encode, Tag};
 use spki::{AlgorithmIdentifier, SubjectPublicKeyInfo, SubjectPublicKeyInfoRef};
+use std::sync::OnceLock;
 
 const LABEL_SPKI: &str = "PUBLIC KEY";
 const LABEL_PKCS1: &str = "RSA PUBLIC KEY";
@@ -21,6 +22,8 @@ pub struct PublicKey {
     spki_der: Vec<u8>,
     kind: KeyKind,
     verify: VerifyKey,
+    /// Hashed when it is first asked for: a log's or CA's key is named in every verification.
+    key_id: OnceLock<[u8; 32]>,
 }
 
 impl PartialEq for PublicKey {
@@ -48,6 +51,7 @@ impl PublicKey {
             spki_der: der.to_vec(),
             kind,
             verify,
+            key_id: OnceLock::new(),
         })
     }
 
@@ -92,6 +96,13 @@ impl PublicKey {
         }
     }
 
+    /// Tells whether [`PublicKey::parse_pem`] would read this very key from the text.
+    pub fn is_in_pem(&self, text: &str) -> bool {
+        // The same key may stand there as PKCS#1.
+        pem::is_first(text, LABEL_SPKI, &self.spki_der)
+            || Self::parse_pem(text).is_ok_and(|other| other == *self)
+    }
+
     /// Gives the DER SubjectPublicKeyInfo.
     pub fn spki_der(&self) -> &[u8] {
         &self.spki_der
@@ -114,7 +125,7 @@ impl PublicKey {
 
     /// Gives SHA-256 of the SPKI: log ID of Rekor v1 and of CT, issuer key hash.
     pub fn key_id(&self) -> [u8; 32] {
-        crypto::sha256(&self.spki_der)
+        *self.key_id.get_or_init(|| crypto::sha256(&self.spki_der))
     }
 
     /// Gives SHA-1 of the subjectPublicKey bits: the subject key identifier (RFC 5280 section 4.2.1.2, method 1).

@@ -5,6 +5,8 @@ use const_oid::ObjectIdentifier;
 use der::{Decode, Encode, Header, Length, Reader, SliceReader, Tag, TagNumber};
 use std::ops::Range;
 
+/// The identifier octet of a SEQUENCE.
+const SEQUENCE: u8 = 0x30;
 /// `[3] EXPLICIT`, the extensions of a TBSCertificate.
 const EXTENSIONS_TAG: Tag = Tag::ContextSpecific {
     constructed: true,
@@ -18,27 +20,31 @@ const EXTENSIONS_TAG: Tag = Tag::ContextSpecific {
 /// SEQUENCE is not, since its members stay in place. The content of strings is not looked at: DER inside an OCTET STRING
 /// needs a call of its own.
 pub fn check_sets(der: &[u8]) -> Result<(), DerError> {
-    let mut reader = SliceReader::new(der)?;
-    // The elements around the reader's position, outermost first: a stack instead of recursion.
-    let mut around: Vec<Constructed> = Vec::new();
-    while !reader.is_finished() {
-        let header = Header::decode(&mut reader)?;
-        let end = (reader.position() + header.length)?;
+    let mut at = 0;
+    // The elements around the position, outermost first: a stack instead of recursion.
+    let mut around: Vec<Constructed> = Vec::with_capacity(limits::DER_DEPTH);
+    while at < der.len() {
+        let header = Head::read(&der[at..])?;
+        at += header.len;
+        let end = at + header.content;
         if let Some(parent) = around.last_mut() {
             parent.add_member(end)?;
         }
-        if !header.tag.is_constructed() {
-            reader.read_slice(header.length)?;
+        if !header.is_constructed() {
+            if end > der.len() {
+                return Err(DerError::Malformed);
+            }
+            at = end;
         } else if around.len() < limits::DER_DEPTH {
             around.push(Constructed {
                 end,
-                sorted: header.tag != Tag::Sequence,
+                sorted: header.tag != SEQUENCE,
                 members: 0,
             });
         } else {
             return Err(DerError::TooDeep);
         }
-        while around.last().is_some_and(|e| e.end == reader.position()) {
+        while around.last().is_some_and(|e| e.end == at) {
             around.pop();
         }
     }
@@ -57,14 +63,14 @@ pub(crate) fn decode<'a, T: Decode<'a>>(der: &'a [u8]) -> Result<T, DerError> {
 
 /// An element that [`check_sets`] is inside of.
 struct Constructed {
-    end: Length,
+    end: usize,
     /// Whether a decoder may sort the members.
     sorted: bool,
     members: usize,
 }
 
 impl Constructed {
-    fn add_member(&mut self, end: Length) -> Result<(), DerError> {
+    fn add_member(&mut self, end: usize) -> Result<(), DerError> {
         if end > self.end {
             return Err(DerError::Malformed);
         }
@@ -73,6 +79,59 @@ impl Constructed {
             return Err(DerError::SetTooLarge);
         }
         Ok(())
+    }
+}
+
+/// Tag and lengths in front of an element.
+struct Head {
+    /// The identifier octet.
+    tag: u8,
+    /// Bytes of tag and length.
+    len: usize,
+    /// Bytes of the content, which need not be there.
+    content: usize,
+}
+
+impl Head {
+    /// Reads what [`Header`] reads, the usual lengths without its detours.
+    fn read(der: &[u8]) -> Result<Self, DerError> {
+        let (len, content) = match *der {
+            [_, len @ 0..=0x7f, ..] => (2, usize::from(len)),
+            [_, 0x81, len @ 0x80..=0xff, ..] => (3, usize::from(len)),
+            [_, 0x82, high @ 1..=0xff, low, ..] => {
+                (4, usize::from(u16::from_be_bytes([high, low])))
+            }
+            _ => return Self::read_unusual(der),
+        };
+        let tag = *der.first().ok_or(DerError::Malformed)?;
+        match is_known(tag) {
+            true => Ok(Self { tag, len, content }),
+            false => Err(DerError::Malformed),
+        }
+    }
+
+    fn read_unusual(der: &[u8]) -> Result<Self, DerError> {
+        let mut reader = SliceReader::new(der)?;
+        let header = Header::decode(&mut reader)?;
+        Ok(Self {
+            tag: header.tag.octet(),
+            len: usize::try_from(reader.position())?,
+            content: usize::try_from(header.length)?,
+        })
+    }
+
+    fn is_constructed(&self) -> bool {
+        self.tag & 0x20 != 0
+    }
+}
+
+/// Whether [`Tag`] knows the identifier octet.
+fn is_known(tag: u8) -> bool {
+    match tag {
+        0x01..=0x06 | 0x09 | 0x0a | 0x0c | 0x12..=0x18 | 0x1a | 0x1e | 0x30 | 0x31 => true,
+        // A number of 31 announces a longer one.
+        0x40.. => tag & 0x1f != 0x1f,
+        _ => false,
     }
 }
 
@@ -97,28 +156,24 @@ impl From<der::Error> for DerError {
 }
 
 /// Finds the byte ranges of the elements inside one constructed element, which must fill `der` exactly.
-pub(crate) fn children(der: &[u8], tag: Tag) -> der::Result<Vec<Range<usize>>> {
-    let mut reader = SliceReader::new(der)?;
-    Header::decode(&mut reader)?.tag.assert_eq(tag)?;
-    reader_matches_header(der, reader.position())?;
-    let mut ranges = Vec::new();
-    while !reader.is_finished() {
-        let start = usize::try_from(reader.position())?;
-        reader.tlv_bytes()?;
-        ranges.push(start..usize::try_from(reader.position())?);
+pub(crate) fn children(der: &[u8], tag: Tag) -> Result<Vec<Range<usize>>, DerError> {
+    let head = Head::read(der)?;
+    if head.tag != tag.octet() || head.len + head.content != der.len() {
+        return Err(DerError::Malformed);
+    }
+    // A certificate's signed part has the most members, ten.
+    let mut ranges = Vec::with_capacity(10);
+    let mut at = head.len;
+    while at < der.len() {
+        let head = Head::read(&der[at..])?;
+        let end = at + head.len + head.content;
+        if end > der.len() {
+            return Err(DerError::Malformed);
+        }
+        ranges.push(at..end);
+        at = end;
     }
     Ok(ranges)
-}
-
-/// Refuses trailing or missing bytes after the outer element.
-fn reader_matches_header(der: &[u8], body: Length) -> der::Result<()> {
-    let header = Header::decode(&mut SliceReader::new(der)?)?;
-    let have = Length::try_from(der.len())?;
-    if (body + header.length)? == have {
-        Ok(())
-    } else {
-        Err(der::ErrorKind::Length { tag: header.tag }.into())
-    }
 }
 
 /// Encodes an element from its tag and content.
@@ -138,7 +193,7 @@ pub(crate) fn edit_extensions(
     tbs: &[u8],
     keep: impl Fn(&ObjectIdentifier) -> bool,
     append: Option<&[u8]>,
-) -> der::Result<Vec<u8>> {
+) -> Result<Vec<u8>, DerError> {
     let mut body = Vec::with_capacity(tbs.len() + append.map_or(0, <[u8]>::len));
     let mut extensions = Vec::new();
     for range in children(tbs, Tag::Sequence)? {
@@ -153,13 +208,13 @@ pub(crate) fn edit_extensions(
     if !extensions.is_empty() {
         body.extend(wrap(EXTENSIONS_TAG, &wrap(Tag::Sequence, &extensions)?)?);
     }
-    wrap(Tag::Sequence, &body)
+    Ok(wrap(Tag::Sequence, &body)?)
 }
 
 fn kept_extensions(
     explicit: &[u8],
     keep: &impl Fn(&ObjectIdentifier) -> bool,
-) -> der::Result<Vec<u8>> {
+) -> Result<Vec<u8>, DerError> {
     let mut kept = Vec::with_capacity(explicit.len());
     for list in children(explicit, EXTENSIONS_TAG)? {
         let list = &explicit[list];
@@ -193,6 +248,14 @@ pub(crate) fn first_tag(der: &[u8]) -> der::Result<Tag> {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    #[test]
+    fn the_tags_are_those_that_the_library_knows() {
+        for octet in 0..=u8::MAX {
+            let known = Tag::try_from(octet).is_ok();
+            assert_eq!(is_known(octet), known, "{octet:#x}");
+        }
+    }
 
     #[test]
     fn children_refuses_trailing_bytes() {
@@ -270,6 +333,19 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn a_header_is_read_as_the_library_reads_it(tag: u8, length in 0u8..5, bytes: [u8; 8], cut in 0usize..10) {
+            let first = if length == 0 { bytes[0] } else { 0x80 + length };
+            let der = [&[tag, first], &bytes[..]].concat();
+            let der = &der[..cut];
+            let theirs = SliceReader::new(der).and_then(|mut reader| {
+                let header = Header::decode(&mut reader)?;
+                Ok((header.tag.octet(), usize::try_from(reader.position())?, usize::try_from(header.length)?))
+            });
+            let ours = Head::read(der).map(|head| (head.tag, head.len, head.content));
+            prop_assert_eq!(ours.ok(), theirs.ok());
+        }
+
         #[test]
         fn random_bytes_never_panic(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
             let _ = check_sets(&bytes);

@@ -4,13 +4,12 @@
 //! cannot exhaust the process. A request reserves what its `Content-Length` says, or the largest body of any API when
 //! it does not say, and holds that until it is answered.
 
-use axum::extract::{Request, State};
-use axum::middleware::Next;
+use axum::extract::Request;
 use axum::response::{IntoResponse, Response};
 use http::header::{CONTENT_LENGTH, RETRY_AFTER};
 use http::{Method, StatusCode};
 use std::sync::Arc;
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// The sum of all bodies in hand, in KiB: 256 MiB. Typical bodies have 2 KiB, so it holds 100,000 of them.
 const TOTAL_KIB: usize = 256 * 1024;
@@ -27,14 +26,28 @@ impl Default for Budget {
     }
 }
 
-/// Reserves memory for the request's body, or answers 503 with `Retry-After`.
-pub async fn reserve(State(budget): State<Budget>, request: Request, next: Next) -> Response {
-    let Ok(_held) = budget.0.clone().try_acquire_many_owned(kib(&request)) else {
-        tracing::warn!("too many large request bodies at once");
-        let text = "too many large requests at once; retry in a second";
-        return (StatusCode::SERVICE_UNAVAILABLE, [(RETRY_AFTER, "1")], text).into_response();
-    };
-    next.run(request).await
+impl Budget {
+    /// Reserves memory for the request's body until the permit is dropped; the error is 503 with `Retry-After`. `None` for
+    /// a method without a body.
+    pub(crate) fn reserve(
+        &self,
+        request: &Request,
+    ) -> Result<Option<OwnedSemaphorePermit>, Box<Response>> {
+        let kib = kib(request);
+        if kib == 0 {
+            return Ok(None);
+        }
+        self.0
+            .clone()
+            .try_acquire_many_owned(kib)
+            .map(Some)
+            .map_err(|_| {
+                tracing::warn!("too many large request bodies at once");
+                let text = "too many large requests at once; retry in a second";
+                let refusal = (StatusCode::SERVICE_UNAVAILABLE, [(RETRY_AFTER, "1")], text);
+                Box::new(refusal.into_response())
+            })
+    }
 }
 
 fn kib(request: &Request) -> u32 {
@@ -60,55 +73,32 @@ fn kib(request: &Request) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use axum::Router;
     use axum::body::Body;
-    use axum::routing::post;
-    use tower::ServiceExt;
 
-    fn router(budget: Budget) -> Router {
-        let slow = || async { std::future::pending::<()>().await };
-        Router::new()
-            .route("/slow", post(slow))
-            .route("/", post(|| async {}).get(|| async {}))
-            .layer(axum::middleware::from_fn_with_state(budget, reserve))
-    }
-
-    fn request(method: Method, path: &str, length: Option<u64>) -> Request {
-        let mut request = http::Request::builder().method(method).uri(path);
+    fn request(method: Method, length: Option<u64>) -> Request {
+        let mut request = http::Request::builder().method(method);
         if let Some(length) = length {
             request = request.header(CONTENT_LENGTH, length);
         }
         request.body(Body::empty()).unwrap()
     }
 
-    #[tokio::test]
-    async fn large_bodies_in_hand_make_further_ones_wait_and_reads_go_on() {
-        let router = router(Budget::default());
-        let mut held = Vec::new();
-        for _ in 0..8 {
-            let mut call = Box::pin(router.clone().oneshot(request(Method::POST, "/slow", None)));
-            // Polled once: the reservation is made, the handler never answers.
-            assert!(futures::poll!(&mut call).is_pending());
-            held.push(call);
-        }
-        let refused = router
-            .clone()
-            .oneshot(request(Method::POST, "/", Some(10)))
-            .await
-            .unwrap();
+    #[test]
+    fn large_bodies_in_hand_make_further_ones_wait_and_reads_go_on() {
+        let budget = Budget::default();
+        let unknown = request(Method::POST, None);
+        let mut held: Vec<_> = (0..8).map(|_| budget.reserve(&unknown).unwrap()).collect();
+        let small = request(Method::POST, Some(10));
+        let refused = budget.reserve(&small).unwrap_err();
         assert_eq!(refused.status(), 503);
         assert_eq!(refused.headers()[RETRY_AFTER], "1");
-        let read = router
-            .clone()
-            .oneshot(request(Method::GET, "/", None))
-            .await
-            .unwrap();
-        assert_eq!(read.status(), 200);
+        assert!(
+            budget
+                .reserve(&request(Method::GET, None))
+                .unwrap()
+                .is_none()
+        );
         held.pop();
-        let taken = router
-            .oneshot(request(Method::POST, "/", Some(10)))
-            .await
-            .unwrap();
-        assert_eq!(taken.status(), 200);
+        assert!(budget.reserve(&small).unwrap().is_some());
     }
 }

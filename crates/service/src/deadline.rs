@@ -1,13 +1,16 @@
 //! Until when a request must be answered: every request has the same time, and one that streams may ask for more.
 
-use axum::extract::{Request, State};
-use axum::middleware::Next;
+use axum::extract::Request;
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
 use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::time::Instant;
+
+/// From the end of a request's head to its answer, the body's arrival included; Fulcio's is 60 seconds. An upload that makes
+/// progress gets more, see [`Deadline`].
+pub(crate) const REQUEST_TIME: Duration = Duration::from_secs(60);
 
 /// When a request ends without an answer. It is among the request's extensions.
 #[derive(Clone, Debug)]
@@ -30,14 +33,23 @@ impl Deadline {
     }
 }
 
-/// Answers 408 when the request is not answered by its deadline, which begins `time` from now.
-pub async fn enforce(State(time): State<Duration>, mut request: Request, next: Next) -> Response {
+/// Answers 408 when `answer` does not answer the request by its deadline, which begins `time` from now.
+pub(crate) async fn enforce<F>(
+    time: Duration,
+    mut request: Request,
+    answer: impl FnOnce(Request) -> F,
+) -> Response
+where
+    F: Future<Output = Response>,
+{
     let deadline = Deadline::after(time);
     request.extensions_mut().insert(deadline.clone());
-    let mut answer = pin!(next.run(request));
+    let mut answer = pin!(answer(request));
     loop {
         let end = deadline.end();
         tokio::select! {
+            // An answer that is there at once, as most reads are, starts no timer.
+            biased;
             answer = &mut answer => return answer,
             () = tokio::time::sleep_until(end) => if deadline.end() <= end {
                 return StatusCode::REQUEST_TIMEOUT.into_response();
@@ -52,7 +64,6 @@ mod tests {
     use axum::Extension;
     use axum::Router;
     use axum::body::Body;
-    use axum::middleware::from_fn_with_state;
     use axum::routing::get;
     use tower::ServiceExt;
 
@@ -68,10 +79,10 @@ mod tests {
         };
         let router = Router::new()
             .route("/slow", get(slow))
-            .route("/moving", get(moving))
-            .layer(from_fn_with_state(TIME, enforce));
+            .route("/moving", get(moving));
         let request = http::Request::get(path).body(Body::empty()).unwrap();
-        router.oneshot(request).await.unwrap().status().as_u16()
+        let answer = |request| async { router.oneshot(request).await.unwrap() };
+        enforce(TIME, request, answer).await.status().as_u16()
     }
 
     #[tokio::test]

@@ -1,31 +1,22 @@
 //! The listener: binds an address, serves a router, finishes what is in hand.
 
-use crate::budget::{self, Budget};
-use crate::deadline;
-use crate::path;
+use crate::access::Access;
+use crate::answer::Answering;
 use crate::shutdown::Shutdown;
+use crate::tls::Tls;
 use axum::Router;
-use axum::body::Body;
-use axum::middleware::from_fn_with_state;
-use axum::response::Response;
-use hyper::body::Incoming;
+use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
-use hyper_util::server::graceful::GracefulShutdown;
-use hyper_util::service::TowerToHyperService;
+use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::net::TcpListener;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
-use tower::Layer;
-use tower::util::MapRequestLayer;
-use tower_http::catch_panic::CatchPanicLayer;
-use tower_http::request_id::{MakeRequestUuid, PropagateRequestIdLayer, SetRequestIdLayer};
-use tower_http::trace::{DefaultMakeSpan, DefaultOnResponse, TraceLayer};
-use tracing::Level;
 
 /// Connections at once: at some 10 KiB each no burden on memory. Where the limit of descriptors is lower, accepting
 /// pauses.
@@ -35,11 +26,10 @@ const MAX_STREAMS: u32 = 128;
 /// From the first byte of a connection, or the end of an answer, to the end of the next request's head. It is the
 /// idle time of a kept connection as well; Fulcio's is 30 seconds.
 const HEADER_TIME: Duration = Duration::from_secs(30);
-/// From the end of a request's head to its answer, the body's arrival included; Fulcio's is 60 seconds. An upload that makes
-/// progress gets more, see [`deadline::Deadline`].
-const REQUEST_TIME: Duration = Duration::from_secs(60);
 /// What open requests get to finish after a signal; service managers kill after 30 to 90 seconds.
 const FINISH_TIME: Duration = Duration::from_secs(20);
+/// For the handshake of TLS: two round trips, and a signature on each side.
+const HANDSHAKE_TIME: Duration = Duration::from_secs(10);
 /// After a failed accept, so that a lack of descriptors does not become a busy loop.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
@@ -65,20 +55,48 @@ pub async fn bind(address: SocketAddr) -> Result<TcpListener, ListenError> {
         .map_err(|source| ListenError::Bind { address, source })
 }
 
-/// Serves HTTP/1.1 and HTTP/2 (prior knowledge) until `shutdown`, then finishes open requests.
+/// Takes a socket that is bound and listening, from a service manager.
 ///
-/// Paths are cleaned before routing; every request has an `X-Request-Id`; a panic in a handler is
-/// a 500 for that request alone. Only method, path, status and time are logged: never a header or a body.
-/// Time, connections and memory are bounded by the constants of this module and by [`crate::budget`].
+/// # Errors
+/// When the operating system refuses.
+pub fn adopt(listener: std::net::TcpListener) -> std::io::Result<TcpListener> {
+    listener.set_nonblocking(true)?;
+    TcpListener::from_std(listener)
+}
+
+/// What a listener does besides serving.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// Speak TLS; without it plain HTTP.
+    pub tls: Option<Tls>,
+    /// What is told of requests.
+    pub access: Access,
+}
+
+/// Serves plain HTTP and tells nothing of requests, see [`serve_with`].
 pub async fn serve(
     listener: TcpListener,
     router: Router,
     shutdown: Shutdown,
 ) -> Result<(), ListenError> {
-    let service = layered(router);
+    serve_with(listener, Options::default(), router, shutdown).await
+}
+
+/// Serves HTTP/1.1 and HTTP/2 (prior knowledge, or ALPN) until `shutdown`, then finishes open requests.
+///
+/// Paths are cleaned before routing; every request has an `X-Request-Id`; a panic in a handler is
+/// a 500 for that request alone. Only what [`crate::access`] names is logged: never a header or a body.
+/// Time, connections and memory are bounded by the constants of this module, of [`crate::deadline`] and of [`crate::budget`].
+pub async fn serve_with(
+    listener: TcpListener,
+    options: Options,
+    router: Router,
+    shutdown: Shutdown,
+) -> Result<(), ListenError> {
+    let answering = Arc::new(Answering::new(router, options.access));
     let open = GracefulShutdown::new();
     let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
-    let mut asked = pin!(shutdown.wait());
+    let mut asked = pin!(shutdown.clone().wait());
     loop {
         // A full house does not accept: the operating system's queue holds the callers meanwhile.
         let accepted = async {
@@ -102,13 +120,18 @@ pub async fn serve(
         };
         // Answers are small and awaited: a delay for filling packets would only add latency.
         let _ = stream.set_nodelay(true);
-        let connection = builder()
-            .serve_connection(TokioIo::new(stream), service.clone())
-            .into_owned();
-        let connection = open.watch(connection);
+        let (answering, watcher) = (answering.clone(), open.watcher());
+        let tls = options.tls.clone();
+        let shutdown = shutdown.clone();
         tokio::spawn(async move {
-            // Broken connections are the callers' business; requests are logged by the trace layer.
-            let _ = connection.await;
+            match tls {
+                None => converse(stream, answering, watcher).await,
+                Some(tls) => {
+                    if let Some(stream) = handshake(&tls, stream, shutdown).await {
+                        converse(stream, answering, watcher).await;
+                    }
+                }
+            }
             drop(place);
         });
     }
@@ -122,29 +145,41 @@ pub async fn serve(
     Ok(())
 }
 
-fn layered(
-    router: Router,
-) -> TowerToHyperService<
-    impl tower::Service<http::Request<Incoming>, Response = Response, Error = Infallible, Future: Send>
-    + Clone
-    + Send
-    + 'static,
-> {
-    let router = router
-        .layer(from_fn_with_state(Budget::default(), budget::reserve))
-        .layer(from_fn_with_state(REQUEST_TIME, deadline::enforce))
-        .layer(CatchPanicLayer::new())
-        .layer(
-            TraceLayer::new_for_http()
-                .make_span_with(DefaultMakeSpan::new().level(Level::DEBUG))
-                .on_response(DefaultOnResponse::new().level(Level::DEBUG)),
-        )
-        .layer(PropagateRequestIdLayer::x_request_id())
-        .layer(SetRequestIdLayer::x_request_id(MakeRequestUuid));
-    let cleaned = MapRequestLayer::new(path::clean).layer(router);
-    let with_body = MapRequestLayer::new(|request: http::Request<Incoming>| request.map(Body::new))
-        .layer(cleaned);
-    TowerToHyperService::new(with_body)
+/// Serves one connection to its end.
+async fn converse(
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    answering: Arc<Answering>,
+    watcher: Watcher,
+) {
+    let service = service_fn(move |request| {
+        let answering = answering.clone();
+        async move { Ok::<_, Infallible>(answering.answer(request).await) }
+    });
+    let connection = builder()
+        .serve_connection(TokioIo::new(stream), service)
+        .into_owned();
+    // Broken connections are the callers' business.
+    let _ = watcher.watch(connection).await;
+}
+
+/// Agrees on TLS; `None` when the caller cannot, takes too long, or the process is to stop.
+async fn handshake(
+    tls: &Tls,
+    stream: TcpStream,
+    shutdown: Shutdown,
+) -> Option<tokio_rustls::server::TlsStream<TcpStream>> {
+    let agreed = tokio::time::timeout(HANDSHAKE_TIME, tls.acceptor().accept(stream));
+    tokio::select! {
+        agreed = agreed => match agreed {
+            Ok(Ok(stream)) => Some(stream),
+            Ok(Err(error)) => {
+                tracing::debug!(%error, "a caller did not agree on TLS");
+                None
+            }
+            Err(_) => None,
+        },
+        () = shutdown.wait() => None,
+    }
 }
 
 fn builder() -> auto::Builder<TokioExecutor> {

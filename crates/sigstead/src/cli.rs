@@ -1,13 +1,17 @@
 //! The command line.
 
+pub(crate) mod backup;
 mod copy;
 mod image;
 pub(crate) mod policy;
 pub(crate) mod rotate;
+pub(crate) mod trust;
 pub(crate) mod tuf;
+mod vsa;
 
 pub(crate) use copy::CopyArgs;
 pub(crate) use image::{ImageSigningArgs, ImageVerifyArgs, RegistryArgs};
+pub(crate) use vsa::VsaArgs;
 
 use crate::database::Database;
 use crate::instance::Layout;
@@ -35,14 +39,17 @@ pub(crate) enum Command {
         after_help = "Example:\n  sigstead up --data-dir ./sigstead-data --listen 127.0.0.1:8080"
     )]
     Up(UpArgs),
-    /// Create what a role of `serve` needs: its key and its database, once
+    /// Create what `serve` needs, once: keys, chains, database, trust files
     #[command(
-        after_help = "Example:\n  sigstead init witness --config witness.toml   (prints the verifier key; for the file see: sigstead serve --help)"
+        after_help = "Examples:\n  sigstead init --config sigstead.toml\n  sigstead init witness --config witness.toml   (prints the verifier key; for the files see: sigstead serve --help)"
     )]
     Init(InitArgs),
     /// Run roles from a configuration file; creates nothing (see `init`)
     #[command(after_help = crate::serve::EXAMPLE)]
     Serve(ServeArgs),
+    /// Look at a configuration of `serve`
+    #[command(subcommand)]
+    Config(ConfigCommand),
     /// Get an identity token from the development issuer of `up`
     #[command(
         after_help = "Examples:\n  sigstead token --email you@example.com\n  sigstead token --claims github-claims.json"
@@ -60,7 +67,7 @@ pub(crate) enum Command {
     Attest(AttestArgs),
     /// Verify an image, or a bundle (--bundle); nothing but an image's registry is asked: 0 verified, 1 not verified, 2 unreadable input
     #[command(
-        after_help = "Examples:\n  sigstead verify registry.example.com/app:v1 --certificate-identity you@example.com \\\n      --certificate-oidc-issuer http://127.0.0.1:8080/oidc\n  sigstead verify oci:./saved --key cosign.pub\n  sigstead verify --bundle app.tar.sigstore.json --certificate-identity you@example.com \\\n      --certificate-oidc-issuer http://127.0.0.1:8080/oidc app.tar\n  sigstead verify --bundle b.json --key cosign.pub --trusted-root root.json sha256:2cf24d...\n  sigstead verify --policy policy.yaml --bundle sig.json --bundle sbom.json app.tar"
+        after_help = "Examples:\n  sigstead verify registry.example.com/app:v1 --certificate-identity you@example.com \\\n      --certificate-oidc-issuer http://127.0.0.1:8080/oidc\n  sigstead verify oci:./saved --key cosign.pub\n  sigstead verify --bundle app.tar.sigstore.json --certificate-identity you@example.com \\\n      --certificate-oidc-issuer http://127.0.0.1:8080/oidc app.tar\n  sigstead verify --bundle b.json --key cosign.pub --trusted-root root.json sha256:2cf24d...\n  sigstead verify --policy policy.yaml --bundle sig.json --bundle sbom.json app.tar\n  sigstead verify --policy policy.yaml registry.example.com/app:v1 --vsa vsa.sigstore.json --vsa-key verifier.pem"
     )]
     Verify(VerifyArgs),
     /// Copy an image with all its signatures and attestations, between registries and OCI layouts
@@ -78,9 +85,24 @@ pub(crate) enum Command {
         after_help = "Examples:\n  sigstead rotate --status\n  sigstead rotate ca --dry-run\n  sigstead rotate log --yes"
     )]
     Rotate(rotate::RotateArgs),
-    /// Trust files for clients
+    /// Move the logs to another database, while they are served: PostgreSQL or an SQLite file
+    #[command(
+        after_help = "Examples:\n  sigstead migrate --to postgres://sigstead@db/sigstead\n  sigstead migrate --to sqlite:./sigstead-data/sigstead.db --database postgres://sigstead@db/sigstead"
+    )]
+    Migrate(backup::MigrateArgs),
+    /// Write one encrypted archive of an instance, while it is served: database, keys, trust files, TUF
+    #[command(
+        after_help = "Examples:\n  sigstead backup --out monday.age --passphrase-file ~/passphrase\n  sigstead backup --out monday.age --recipient age1…   (from `age-keygen`)"
+    )]
+    Backup(backup::BackupArgs),
+    /// Put an archive back into an empty place, or check it: 0 whole and nothing missing, 1 not, 2 usage
+    #[command(
+        after_help = "Examples:\n  sigstead restore --check --from monday.age --passphrase-file ~/passphrase\n  sigstead restore --from monday.age --passphrase-file ~/passphrase --data-dir ./new"
+    )]
+    Restore(backup::RestoreArgs),
+    /// Trust files for clients, and the trusted roots that verifiers know
     #[command(subcommand)]
-    Trust(TrustCommand),
+    Trust(trust::TrustCommand),
     /// The TUF repository, from which clients get the trust files by themselves
     #[command(subcommand)]
     Tuf(tuf::TufCommand),
@@ -119,12 +141,21 @@ impl DatabaseArgs {
     /// What was named, or the file in the data folder.
     pub(crate) fn or_file_in(&self, layout: &Layout) -> Database {
         let named = self.database.clone();
+        // `sigstead migrate` wrote where it moved the logs to.
+        let moved = || -> Option<Database> {
+            std::fs::read_to_string(layout.database_url())
+                .ok()?
+                .trim()
+                .parse()
+                .ok()
+        };
+        let named = named.or_else(moved);
         named.unwrap_or_else(|| Database::File(layout.database()))
     }
 }
 
 /// What happens to the heads of the CT log and the Rekor v2 log outside the process.
-#[derive(Args, Debug, Default)]
+#[derive(Args, Clone, Debug, Default)]
 pub(crate) struct OutwardArgs {
     /// Keep the logs as trees of files (tlog-tiles) below this folder or bucket: /srv/log, s3://bucket/prefix
     #[arg(long, value_name = "URL")]
@@ -190,43 +221,137 @@ pub(crate) enum KeyType {
     EcdsaP384,
 }
 
-/// What `serve` can run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Role {
-    /// Cosigns checkpoints of logs that only grow (C2SP tlog-witness)
-    Witness,
-    /// Verifies bundles over HTTP, offline, and signs verification summaries
-    Verifier,
-}
-
-impl Role {
-    /// The name on the command line, and of the section in the configuration.
-    pub(crate) fn name(self) -> &'static str {
+impl KeyType {
+    pub(crate) fn algorithm(self) -> keys::Algorithm {
         match self {
-            Self::Witness => "witness",
-            Self::Verifier => "verifier",
+            Self::EcdsaP256 => keys::Algorithm::EcdsaP256,
+            Self::EcdsaP384 => keys::Algorithm::EcdsaP384,
         }
     }
 }
 
+/// What `serve` can run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Role {
+    /// Certificate authority: identity token in, certificate out
+    Fulcio,
+    /// Both signature logs, Rekor v1 and v2
+    Rekor,
+    /// Certificate-transparency log
+    Ct,
+    /// Timestamp authority
+    Tsa,
+    /// The trust files as a TUF repository, kept fresh
+    Tuf,
+    /// Verifies bundles over HTTP, offline, and signs verification summaries
+    Verifier,
+    /// Cosigns checkpoints of logs that only grow (C2SP tlog-witness)
+    Witness,
+}
+
+impl Role {
+    /// What an instance is made of. The verifier may be with it, and may be by itself.
+    pub(crate) const OF_INSTANCE: [Self; 5] =
+        [Self::Fulcio, Self::Rekor, Self::Ct, Self::Tsa, Self::Tuf];
+    #[cfg(test)]
+    /// Every role, in the order of the first screen.
+    pub(crate) const ALL: [Self; 7] = [
+        Self::Fulcio,
+        Self::Rekor,
+        Self::Ct,
+        Self::Tsa,
+        Self::Tuf,
+        Self::Verifier,
+        Self::Witness,
+    ];
+
+    /// The name on the command line, and of the section in the configuration.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Fulcio => "fulcio",
+            Self::Rekor => "rekor",
+            Self::Ct => "ct",
+            Self::Tsa => "tsa",
+            Self::Tuf => "tuf",
+            Self::Verifier => "verifier",
+            Self::Witness => "witness",
+        }
+    }
+}
+
+/// A configuration file, and what takes precedence over it.
+#[derive(Args, Debug)]
+pub(crate) struct ConfigArgs {
+    /// Configuration file; relative paths in it start at its folder
+    #[arg(long, value_name = "F", env = "SIGSTEAD_CONFIG")]
+    pub(crate) config: PathBuf,
+    /// Set one key over file and environment, e.g. --set rekor.listen=127.0.0.1:8082
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub(crate) set: Vec<String>,
+}
+
 #[derive(Args, Debug)]
 pub(crate) struct InitArgs {
-    /// Role to create the state of
+    /// Create the state of this role alone, verifier or witness [default: of the whole instance]
     #[arg(value_name = "ROLE")]
-    pub(crate) role: Role,
-    /// Configuration file
-    #[arg(long, value_name = "F")]
-    pub(crate) config: PathBuf,
+    pub(crate) role: Option<Role>,
+    #[command(flatten)]
+    pub(crate) config: ConfigArgs,
+    /// Print the outcome as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 #[derive(Args, Debug)]
 pub(crate) struct ServeArgs {
-    /// Configuration file; relative paths in it start at its folder
-    #[arg(long, value_name = "F")]
-    pub(crate) config: PathBuf,
-    /// Roles to run in this process
-    #[arg(value_name = "ROLE", required = true)]
+    #[command(flatten)]
+    pub(crate) config: ConfigArgs,
+    /// Roles to run in this process [default: those that have a section in the file]
+    #[arg(value_name = "ROLE")]
     pub(crate) roles: Vec<Role>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ConfigCommand {
+    /// Tell every problem of a configuration: 0 none, 2 some
+    #[command(after_help = "Example:\n  sigstead config check --config sigstead.toml")]
+    Check(ConfigCheckArgs),
+    /// Print what is in force, and where each value comes from; secrets are not shown
+    #[command(after_help = "Example:\n  sigstead config print --config sigstead.toml")]
+    Print(ConfigPrintArgs),
+    /// Say what a setting is: unit, bounds, default, example
+    #[command(
+        after_help = "Examples:\n  sigstead config explain rekor.url\n  sigstead config explain logs"
+    )]
+    Explain(ConfigExplainArgs),
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct ConfigCheckArgs {
+    #[command(flatten)]
+    pub(crate) config: ConfigArgs,
+    /// Roles that are to run [default: those that have a section in the file]
+    #[arg(value_name = "ROLE")]
+    pub(crate) roles: Vec<Role>,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct ConfigPrintArgs {
+    #[command(flatten)]
+    pub(crate) config: ConfigArgs,
+    /// Print as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct ConfigExplainArgs {
+    /// A key, or the beginning of some [default: all]
+    #[arg(value_name = "KEY")]
+    pub(crate) key: Option<String>,
+    /// Print the page docs/configuration.md
+    #[arg(long)]
+    pub(crate) markdown: bool,
 }
 
 #[derive(Args, Debug)]
@@ -340,6 +465,8 @@ pub(crate) struct VerifyArgs {
     pub(crate) json: bool,
     #[command(flatten)]
     pub(crate) image: ImageVerifyArgs,
+    #[command(flatten)]
+    pub(crate) vsa: VsaArgs,
 }
 
 #[derive(Args, Debug)]
@@ -382,22 +509,6 @@ pub(crate) struct FsckArgs {
     /// Do it
     #[arg(long, requires = "accept_rollback")]
     pub(crate) yes: bool,
-}
-
-#[derive(Debug, Subcommand)]
-pub(crate) enum TrustCommand {
-    /// Write the trusted root and the signing configs into a folder
-    #[command(after_help = "Example:\n  sigstead trust export --out ./trust")]
-    Export(ExportArgs),
-}
-
-#[derive(Args, Debug)]
-pub(crate) struct ExportArgs {
-    #[command(flatten)]
-    pub(crate) data: DataArgs,
-    /// Folder to write into
-    #[arg(long, value_name = "DIR")]
-    pub(crate) out: PathBuf,
 }
 
 #[cfg(test)]

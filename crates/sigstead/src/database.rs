@@ -6,6 +6,12 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::sync::Arc;
 use tlog::Store;
+use tlog::store::FenceState;
+
+/// In the data folder: the URL of the database, when the logs were moved to a server. Mode 0600, for it may hold a password.
+pub(crate) const URL_FILE: &str = "database.url";
+/// In the data folder: a move of the logs that is under way.
+pub(crate) const MOVE_FILE: &str = "move.json";
 
 /// What `--database` names.
 #[derive(Clone, PartialEq, Eq)]
@@ -17,8 +23,29 @@ pub(crate) enum Database {
 }
 
 impl Database {
-    /// Opens the store. A file that must be there already is not created.
+    /// Opens the store. A file that must be there already is not created; one whose logs were moved is refused.
     pub(crate) async fn open(&self, may_create: bool) -> Result<Arc<dyn Store>> {
+        let store = self.open_fenced(may_create).await?;
+        let refused = match store.fence().await? {
+            None => return Ok(store),
+            Some(fence) => fence,
+        };
+        store.close().await;
+        match refused.state {
+            FenceState::Moved => bail!(
+                "the logs were moved from {self} to {}: start with --database of that one. Going on from here would fork them",
+                refused.peer
+            ),
+            FenceState::Filling => bail!(
+                "the logs are being moved to {self} from {}, and are not all here: finish it with `sigstead migrate`, or \
+                 start with --database of that one",
+                refused.peer
+            ),
+        }
+    }
+
+    /// As [`Database::open`], also when the logs were moved, for who moves them.
+    pub(crate) async fn open_fenced(&self, may_create: bool) -> Result<Arc<dyn Store>> {
         match self {
             Self::File(path) if !may_create && !path.exists() => bail!(
                 "{} is gone; restore it from the newest backup, or say with --database where the logs are. \
@@ -30,6 +57,24 @@ impl Database {
                 .with_context(|| format!("database {}", path.display())),
             // The store's errors name the server, without the password.
             Self::Server(url) => Ok(tlog::store::postgres(url).await?),
+        }
+    }
+
+    /// As the command line and [`URL_FILE`] spell it; may hold a password.
+    pub(crate) fn spelled(&self) -> String {
+        match self {
+            Self::File(path) => format!("sqlite:{}", path.display()),
+            Self::Server(url) => url.clone(),
+        }
+    }
+
+    /// Opens the store to read from, beside the process that serves.
+    pub(crate) async fn open_beside(&self) -> Result<Arc<dyn Store>> {
+        match self {
+            Self::File(path) if path.exists() => tlog::store::sqlite_beside(path)
+                .await
+                .with_context(|| format!("database {}", path.display())),
+            _ => self.open_fenced(false).await,
         }
     }
 }
@@ -51,6 +96,26 @@ impl FromStr for Database {
             );
         }
         Ok(Self::File(path.into()))
+    }
+}
+
+/// For people: without the password.
+impl fmt::Display for Database {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File(path) => path.display().fmt(f),
+            Self::Server(text) => match url::Url::parse(text) {
+                Ok(mut url) => {
+                    // Only a URL that cannot have a password refuses this.
+                    let _ = url.set_password(None);
+                    if url.query_pairs().any(|(key, _)| key == "password") {
+                        url.set_query(None);
+                    }
+                    url.fmt(f)
+                }
+                Err(_) => f.write_str("the database server"),
+            },
+        }
     }
 }
 

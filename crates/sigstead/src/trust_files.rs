@@ -57,16 +57,17 @@ pub(crate) fn write(
 pub(crate) fn trusted_root(public: &PublicHalf) -> Result<TrustedRoot> {
     let tlogs = public.shards()?;
     let tlogs = tlogs.iter().map(shard).collect::<Result<_>>()?;
-    let stamps = timestamp_url(public);
     Ok(TrustedRoot {
         media_type: TRUSTED_ROOT.to_owned(),
         tlogs,
-        certificate_authorities: each(public, Role::Ca, |ca| authority(&public.url, ca))?,
+        certificate_authorities: each(public, Role::Ca, |ca| authority(public.fulcio_url(), ca))?,
         ctlogs: each(public, Role::Ct, |ct| {
-            let (url, key) = (format!("{}{}", public.url, ct.path()), ct.key()?);
-            Ok(log(&url, key, key.key_id(), lifetime(ct)?))
+            let key = ct.key()?;
+            Ok(log(&public.ct_url(ct), key, key.key_id(), lifetime(ct)?))
         })?,
-        timestamp_authorities: each(public, Role::Tsa, |tsa| authority(&stamps, tsa))?,
+        timestamp_authorities: each(public, Role::Tsa, |tsa| {
+            authority(&public.timestamp_url(), tsa)
+        })?,
     })
 }
 
@@ -113,7 +114,7 @@ pub(crate) fn signing_config(
     };
     Ok(SigningConfig {
         media_type: SIGNING_CONFIG.to_owned(),
-        ca_urls: vec![service(public.url.clone(), 1)],
+        ca_urls: vec![service(public.fulcio_url().to_owned(), 1)],
         oidc_urls: oidc
             .map(|url| service(url.to_owned(), 1))
             .into_iter()
@@ -123,7 +124,7 @@ pub(crate) fn signing_config(
             ..service(shard.url, rekor_version)
         }],
         rekor_tlog_config: any(),
-        tsa_urls: vec![service(timestamp_url(public), 1)],
+        tsa_urls: vec![service(public.timestamp_url(), 1)],
         tsa_config: any(),
     })
 }
@@ -135,10 +136,6 @@ fn client_trust(trusted_root: &TrustedRoot, signing_config: SigningConfig) -> Re
         signing_config,
     };
     Ok(serde_json::to_string_pretty(&config)? + "\n")
-}
-
-pub(crate) fn timestamp_url(public: &PublicHalf) -> String {
-    format!("{}/api/v1/timestamp", public.url)
 }
 
 /// How long a timestamp may come after the freeze of the shard that has its entry: as long as a certificate lives, because

@@ -2,7 +2,7 @@
 
 use crate::database::Database;
 use crate::instance::{Generation, Kind, Layout, PublicHalf, Role, Shard};
-use crate::trust_files::{signing_config, timestamp_url, trusted_root};
+use crate::trust_files::{signing_config, trusted_root};
 use anyhow::Result;
 use clock::Clock;
 use pki::cert::Certificate;
@@ -64,9 +64,9 @@ pub(crate) fn contents(public: &PublicHalf, oidc: Option<&str>) -> Result<Vec<Co
     ];
     contents.extend(certificates(public)?);
     for log in public.generations(Role::Ct)? {
-        let url = format!("{}{}", public.url, log.path());
         let name = numbered("ctfe", log.number, "pub");
         let is_active = log.replaced.is_none();
+        let url = public.ct_url(&log);
         contents.push(Content::new(name, log.key()?.to_pem()).legacy("CTFE", is_active, &url));
     }
     let shards = public.shards_of(Kind::RekorV1)?;
@@ -78,10 +78,10 @@ pub(crate) fn contents(public: &PublicHalf, oidc: Option<&str>) -> Result<Vec<Co
 fn certificates(public: &PublicHalf) -> Result<Vec<Content>> {
     let mut contents = Vec::new();
     for ca in public.generations(Role::Ca)? {
-        contents.extend(fulcio(&ca, &public.url));
+        contents.extend(fulcio(&ca, public.fulcio_url()));
     }
     // Old clients put all timestamping targets together and refuse two leaves: there is room for the one that signs.
-    let stamps = timestamp_url(public);
+    let stamps = public.timestamp_url();
     let tsa = |name: String, pem: String| Content::new(name, pem).legacy("TSA", true, &stamps);
     if let [leaf, between @ .., root] = public.active(Role::Tsa)?.chain() {
         contents.push(tsa("tsa_leaf.crt.pem".to_owned(), leaf.to_pem()));
@@ -135,9 +135,9 @@ fn rekor_key(shard: &Shard) -> Content {
 fn old_signing_config(public: &PublicHalf, oidc: Option<&str>) -> Result<String> {
     let mut config = json!({
         "mediaType": SIGNING_CONFIG_V01,
-        "caUrl": public.url,
+        "caUrl": public.fulcio_url(),
         "tlogUrls": [public.newest(Kind::RekorV1)?.url],
-        "tsaUrls": [timestamp_url(public)],
+        "tsaUrls": [public.timestamp_url()],
     });
     if let Some(oidc) = oidc {
         config["oidcUrl"] = json!(oidc);

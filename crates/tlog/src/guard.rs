@@ -299,6 +299,34 @@ impl Shared {
     }
 }
 
+/// The newest heads that a guard's folder has, by log, also beside the process that writes it. Empty when there is none.
+///
+/// # Errors
+/// [`GuardError`].
+pub fn recorded(folder: &Path) -> Result<Vec<(String, TreeHead)>, GuardError> {
+    let shared = Shared {
+        folder: folder.to_owned(),
+        logs: Mutex::default(),
+        dirty: Notify::new(),
+    };
+    let entries = match fs::read_dir(folder) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        entries => entries.map_err(|error| io(folder, &error))?,
+    };
+    let mut heads = Vec::new();
+    for entry in entries {
+        let name = entry.map_err(|error| io(folder, &error))?.file_name();
+        let log = name.to_str().and_then(|name| name.strip_suffix(".guard"));
+        if let Some(log) = log
+            && let Some(head) = shared.read(log)?
+        {
+            heads.push((log.to_owned(), head));
+        }
+    }
+    heads.sort_by(|one, other| one.0.cmp(&other.0));
+    Ok(heads)
+}
+
 /// Compares a log that is not open with the guard, as opening it would: [`OpenError::BehindGuard`] when it is behind.
 pub async fn compare(
     guard: &dyn Guard,

@@ -9,10 +9,12 @@
 //! - `batch`: the row of a batch; [`store`]: the narrow boundary to PostgreSQL, SQLite and memory;
 //! - [`guard`]: the newest signed head outside the store, against restored backups;
 //! - `health`: whether it can append; [`kill`]: where a test may end the process;
+//! - [`copy`]: a log integrated again from its rows, in another store;
 //! - [`fsck`]: the stored bytes recomputed by a second implementation.
 
 mod batch;
 mod cache;
+pub mod copy;
 mod edge;
 mod follow;
 mod freeze;

@@ -222,13 +222,17 @@ impl Reader {
         nodes: impl Iterator<Item = Node> + Send,
     ) -> Result<Vec<Hash>, ReadError> {
         let mut hashes = Vec::with_capacity(nodes.size_hint().0);
+        // Neighbors on a path are mostly of one tile, which is looked for once.
+        let mut last: Option<(TileId, Arc<Interior>)> = None;
         for node in nodes {
             let (id, start, count) = location(node);
-            let hash = match self.in_memory(view, id) {
-                Some(tile) => tile.node(start, count).copied(),
-                None => self.load(view, id).await?.node(start, count).copied(),
+            let tile = match last.take() {
+                Some((have, tile)) if have == id => tile,
+                _ => self.tile(view, id).await?,
             };
+            let hash = tile.node(start, count).copied();
             hashes.push(hash.ok_or_else(|| missing(id))?);
+            last = Some((id, tile));
         }
         Ok(hashes)
     }

@@ -54,8 +54,8 @@ pub enum BuildError {
     },
     /// A TUF repository that is never refreshed has nothing in its folder.
     #[error(
-        "trusted root {name}: its folder holds no copy, and without an interval none is fetched; set refresh = \"1d\", or \
-         copy the folder from where it is refreshed"
+        "trusted root {name}: its folder holds no copy, and without an interval none is fetched; run `sigstead trust update`, \
+         set refresh = \"1d\", or copy the folder from where it is refreshed"
     )]
     Offline {
         /// The root's name.
@@ -91,7 +91,12 @@ enum Spec {
 impl Builder {
     /// Adds the public instance's embedded root as [`SIGSTORE`].
     pub fn embedded(self) -> Self {
-        self.with(SIGSTORE, Spec::Embedded)
+        self.embedded_as(SIGSTORE)
+    }
+
+    /// Adds the public instance's embedded root under another name.
+    pub fn embedded_as(self, name: &str) -> Self {
+        self.with(name, Spec::Embedded)
     }
 
     /// Adds a root from a file, which is read again when it changes.

@@ -4,7 +4,7 @@
 //! public instance's embedded copy; and whatever its operator adds. Each is a [`Root`]: parsed once, with its digest.
 //!
 //! Offline is the default. A socket is opened for one kind of root only, TUF with a refresh interval
-//! ([`Tuf::refreshed`]); TUF without one reads what an earlier refresh left in its folder. A root that cannot be read
+//! ([`Tuf::refreshed`]); TUF without one reads what an earlier refresh ([`Tuf::update`]) left in its folder. A root that cannot be read
 //! anew, from file or from TUF, stays as it was: the last good one answers, and [`Roots::list`], the log and the
 //! metrics say that it is stale.
 //!
@@ -37,7 +37,7 @@ pub use embedded::{PUBLIC_GOOD, embedded};
 pub use file::LoadError;
 pub use root::{Counts, Root, RootError};
 pub use roots::{Following, Roots, SourceKind, Status};
-pub use tuf::{Tuf, TufError};
+pub use tuf::{Tuf, TufError, Updated};
 
 /// The name of the instance's own root, taken when a request names none.
 pub const DEFAULT: &str = "default";

@@ -85,6 +85,17 @@ pub(crate) struct State {
     pub(crate) expires: OffsetDateTime,
 }
 
+/// What a refresh gave.
+#[derive(Debug)]
+pub struct Updated {
+    /// The root.
+    pub root: Root,
+    /// Whether the folder had another one, or none.
+    pub is_new: bool,
+    /// When the repository's timestamp expires.
+    pub expires: OffsetDateTime,
+}
+
 impl Tuf {
     /// Names a repository: the URL of its metadata (targets are below it, in `targets/`), the bytes of a `root.json` that
     /// came some other, trusted way, and a folder. Never refreshed: [`Tuf::refreshed`] changes that.
@@ -129,7 +140,22 @@ impl Tuf {
         Ok(self)
     }
 
-    /// The interval; `None` means no socket, ever.
+    /// Fetches now, whatever the interval, and remembers what came in the folder: a later [`crate::Builder::tuf`] without
+    /// an interval reads it there. Opens a socket, the only thing here that does without an interval.
+    ///
+    /// # Errors
+    /// When the repository gives no root that can be trusted; the folder keeps what it had.
+    pub async fn update(&self, now: OffsetDateTime) -> Result<Updated, TufError> {
+        let before = self.remembered().map(|(root, _)| root.digest());
+        let (root, state) = self.fetch(now).await?;
+        Ok(Updated {
+            is_new: before != Some(root.digest()),
+            root,
+            expires: state.expires,
+        })
+    }
+
+    /// The interval; `None` means no socket unless [`Tuf::update`] is called.
     pub(crate) fn interval(&self) -> Option<Duration> {
         self.refresh
     }

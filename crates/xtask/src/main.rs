@@ -37,6 +37,8 @@ enum Task {
     /// The command-line protocol of the public conformance suite, for deploy/conformance/client
     #[command(subcommand)]
     ConformanceClient(conformance::Task),
+    /// The public conformance suite, from a checkout of it, pointed at our program and our instance
+    Conformance(conformance::Options),
     /// Measurements
     #[command(subcommand)]
     Bench(Bench),
@@ -58,7 +60,8 @@ fn main() -> ExitCode {
         Task::Tidy => tidy::run(),
         Task::E2e(options) => e2e::run(&options),
         Task::Faults => faults::run(),
-        Task::ConformanceClient(task) => conformance::run(&task),
+        Task::ConformanceClient(task) => conformance::client(&task),
+        Task::Conformance(options) => conformance::suite(&options),
         Task::Crash(options) => crash::run(&options),
         Task::Bench(Bench::FirstSignature) => bench::first_signature::run(),
         Task::Bench(Bench::Verify(options)) => bench::verify::run(&options),

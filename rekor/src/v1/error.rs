@@ -3,6 +3,7 @@
 use crate::json::JsonError;
 use crate::kinds::EntryError;
 use crate::v1::id::{EntryId, EntryName, NameError};
+use axum::body::Body;
 use axum::response::{IntoResponse, Response};
 use http::{HeaderName, HeaderValue, StatusCode, header};
 use serde_json::json;
@@ -206,21 +207,20 @@ impl IntoResponse for ApiError {
 /// A JSON body with the line feed at its end that Go's encoder writes.
 pub(crate) fn json_response(status: StatusCode, body: &impl serde::Serialize) -> Response {
     match serde_json::to_vec(body) {
-        Ok(mut text) => {
-            text.push(b'\n');
-            (
-                status,
-                [(
-                    header::CONTENT_TYPE,
-                    HeaderValue::from_static("application/json"),
-                )],
-                text,
-            )
-                .into_response()
-        }
+        Ok(text) => json_text(status, text),
         Err(error) => {
             tracing::error!(%error, "an answer could not be encoded");
             StatusCode::INTERNAL_SERVER_ERROR.into_response()
         }
     }
+}
+
+/// An answer whose JSON is written already.
+pub(crate) fn json_text(status: StatusCode, mut text: Vec<u8>) -> Response {
+    text.push(b'\n');
+    let mut response = Response::new(Body::from(text));
+    *response.status_mut() = status;
+    let kind = HeaderValue::from_static("application/json");
+    response.headers_mut().insert(header::CONTENT_TYPE, kind);
+    response
 }

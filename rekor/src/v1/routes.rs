@@ -1,9 +1,9 @@
 //! Routes and handlers of the v1 API (spec A.1).
 
 use crate::kinds::{self, CanonicalEntry};
-use crate::metrics::{self, Metrics};
-use crate::v1::answer::{checkpoint_text, wire_int};
-use crate::v1::error::{ApiError, json_response};
+use crate::metrics::{Metrics, Observing};
+use crate::v1::answer::{checkpoint_text, hex_digits, wire_int};
+use crate::v1::error::{ApiError, json_response, json_text};
 use crate::v1::id::{EntryId, EntryName};
 use crate::v1::negotiate::{JSON, PEM, check_accept, read_json};
 use crate::v1::params::Params;
@@ -12,19 +12,18 @@ use crate::v1::shard::{Now, Proven, Shard, Shards};
 use crate::work::Workers;
 use axum::Router;
 use axum::body::Body;
-use axum::extract::{OriginalUri, Path, Query as RawParams, State};
-use axum::middleware;
+use axum::extract::{OriginalUri, Path, Query as RawParams, Request, State};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{MethodRouter, get, post};
-use formats::wire::LogEntryMap;
+use axum::routing::{MethodRouter, any, get, post};
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use merkle::Hash;
 use prometheus::Registry;
-use serde_json::{Value, json};
-use tlog::Submission;
+use serde::Serialize;
+use std::sync::Arc;
+use tlog::{Submission, TreeHead};
 use tower_http::cors::{Any, CorsLayer};
 
 /// What every handler has at hand.
-#[derive(Clone)]
 struct Api {
     shards: Shards,
     max_body: usize,
@@ -42,42 +41,32 @@ const NO_CACHE: &str = "no-cache, no-store, no-transform, must-revalidate, priva
 
 pub(super) fn router(shards: Shards, max_body: usize, registry: &Registry) -> Router {
     let metrics = Metrics::register(registry, "v1");
-    let api = Api {
+    let api = Arc::new(Api {
         shards,
         max_body,
         metrics: metrics.clone(),
         workers: Workers::new(),
-    };
-    let log = Router::new().route("/", get(log_info));
-    let log = slashed(log, "/publicKey", get(public_key));
-    let log = slashed(log, "/proof", get(log_proof));
-    let log = slashed(log, "/entries", get(entry_by_index).post(create_entry));
-    let log = slashed(log, "/entries/retrieve", post(retrieve_entries));
-    let log = slashed(log, "/entries/{entryUUID}", get(entry_by_uuid));
-    let log = log
-        .fallback(unknown_path)
-        .method_not_allowed_fallback(wrong_method);
-    let outside = slashed(
-        Router::new(),
-        "/api/v1/index/retrieve",
-        post(search_disabled),
-    );
-    // Nesting matches the bare prefix only without its slash.
-    let outside = outside.route("/api/v1/log/", get(log_info));
-    let outside = outside
-        .route("/ping", get(ping))
-        .method_not_allowed_fallback(wrong_method);
+    });
+    // Whole paths and one layer: what is nested, and each layer, is a copy of everything below it, for each request.
+    let log = |path: &str, methods| slashed(&format!("/api/v1/log{path}"), methods);
     Router::new()
-        .nest("/api/v1/log", log)
-        .merge(outside)
-        .layer(middleware::from_fn_with_state(metrics, metrics::observe))
-        .layer(cors())
+        .merge(log("", get(log_info)))
+        .merge(log("/publicKey", get(public_key)))
+        .merge(log("/proof", get(log_proof)))
+        .merge(log("/entries", get(entry_by_index).post(create_entry)))
+        .merge(log("/entries/retrieve", post(retrieve_entries)))
+        .merge(log("/entries/{entryUUID}", get(entry_by_uuid)))
+        .route("/api/v1/log/{*unknown}", any(unknown_path))
+        .merge(slashed("/api/v1/index/retrieve", post(search_disabled)))
+        .route("/ping", get(ping))
+        .method_not_allowed_fallback(wrong_method)
+        .layer((cors(), Observing(metrics)))
         .with_state(api)
 }
 
-/// Adds a route with and without a slash at its end; sigstore-python sends one.
-fn slashed(router: Router<Api>, path: &str, methods: MethodRouter<Api>) -> Router<Api> {
-    router
+/// A route with and without a slash at its end; sigstore-python sends one.
+fn slashed(path: &str, methods: MethodRouter<Arc<Api>>) -> Router<Arc<Api>> {
+    Router::new()
         .route(path, methods.clone())
         .route(&format!("{path}/"), methods)
 }
@@ -92,13 +81,10 @@ fn cors() -> CorsLayer {
 }
 
 /// `POST entries`: verify, append, answer with a proof.
-async fn create_entry(
-    State(api): State<Api>,
-    headers: HeaderMap,
-    body: Body,
-) -> Result<Response, ApiError> {
-    check_accept(&headers, JSON)?;
-    let body = read_json(&headers, body, api.max_body).await?;
+async fn create_entry(State(api): State<Arc<Api>>, request: Request) -> Result<Response, ApiError> {
+    let (asked, body) = request.into_parts();
+    check_accept(&asked.headers, JSON)?;
+    let body = read_json(&asked.headers, body, api.max_body).await?;
     // 1. Parse, verify the signatures, canonicalize.
     let parsed = api
         .workers
@@ -121,17 +107,18 @@ async fn create_entry(
     // 3. Answer from the head that the proof was made at.
     let proven = Proven {
         entry: &integrated.entry,
+        uuid,
         proof: &integrated.proof,
         head: &integrated.head,
     };
-    let (id, entry) = shard.answer(&proven).await?;
-    created(&id, &LogEntryMap::from([(id.to_string(), entry)]))
+    let (id, text) = shard.answer(&proven).await?;
+    created(&id, text)
 }
 
 /// 201 with the headers that clients index the body by: sigstore-go uses the raw ETag value as
 /// the map's key, so it has no quotes.
-fn created(id: &EntryId, map: &LogEntryMap) -> Result<Response, ApiError> {
-    let mut response = json_response(StatusCode::CREATED, map);
+fn created(id: &EntryId, text: Vec<u8>) -> Result<Response, ApiError> {
+    let mut response = json_text(StatusCode::CREATED, text);
     response
         .headers_mut()
         .insert(header::ETAG, header_value(id.to_string())?);
@@ -143,7 +130,7 @@ fn created(id: &EntryId, map: &LogEntryMap) -> Result<Response, ApiError> {
 
 /// `GET entries?logIndex=`: by global index.
 async fn entry_by_index(
-    State(api): State<Api>,
+    State(api): State<Arc<Api>>,
     headers: HeaderMap,
     RawParams(pairs): Pairs,
 ) -> Result<Response, ApiError> {
@@ -156,12 +143,12 @@ async fn entry_by_index(
         .entry_at(local)
         .await?
         .ok_or_else(ApiError::no_entry)?;
-    Ok(fresh(json_response(StatusCode::OK, &entry)))
+    Ok(fresh(json_text(StatusCode::OK, entry)))
 }
 
 /// `GET entries/{entryUUID}`: by 64 or 80 hex digits.
 async fn entry_by_uuid(
-    State(api): State<Api>,
+    State(api): State<Arc<Api>>,
     headers: HeaderMap,
     Path(name): Path<String>,
 ) -> Result<Response, ApiError> {
@@ -173,7 +160,7 @@ async fn entry_by_uuid(
     };
     for shard in shards {
         if let Some(entry) = shard.entry_by_uuid(&uuid).await? {
-            return Ok(fresh(json_response(StatusCode::OK, &entry)));
+            return Ok(fresh(json_text(StatusCode::OK, entry)));
         }
     }
     Err(ApiError::no_entry())
@@ -181,7 +168,7 @@ async fn entry_by_uuid(
 
 /// `POST entries/retrieve`: up to ten at once.
 async fn retrieve_entries(
-    State(api): State<Api>,
+    State(api): State<Arc<Api>>,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, ApiError> {
@@ -191,40 +178,64 @@ async fn retrieve_entries(
         .workers
         .run(body.len(), move || Query::parse(&body))
         .await??;
-    Ok(json_response(
-        StatusCode::OK,
-        &query.run(&api.shards.now()).await?,
-    ))
+    let found = query.run(&api.shards.now()).await?;
+    Ok(json_text(StatusCode::OK, found))
 }
 
 /// `GET /api/v1/log`.
-async fn log_info(State(api): State<Api>, headers: HeaderMap) -> Result<Response, ApiError> {
-    check_accept(&headers, JSON)?;
+async fn log_info(State(api): State<Arc<Api>>, asked: Request) -> Result<Response, ApiError> {
+    check_accept(asked.headers(), JSON)?;
     let now = api.shards.now();
-    let inactive = now.inactive().iter().map(tree_info);
-    let inactive = inactive.collect::<Result<Vec<_>, _>>()?;
-    let mut info = tree_info(now.active())?;
-    info["inactiveShards"] = match inactive.is_empty() {
-        true => Value::Null,
-        false => Value::Array(inactive),
+    let heads: Vec<_> = now
+        .inactive()
+        .iter()
+        .map(|shard| shard.log.head())
+        .collect();
+    let inactive = now.inactive().iter().zip(&heads);
+    let inactive = inactive
+        .map(|(shard, head)| TreeInfo::new(shard, head))
+        .collect::<Result<Vec<_>, _>>()?;
+    let head = now.active().log.head();
+    let info = LogInfo {
+        inactive_shards: (!inactive.is_empty()).then_some(inactive),
+        active: TreeInfo::new(now.active(), &head)?,
     };
     Ok(fresh(json_response(StatusCode::OK, &info)))
 }
 
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct LogInfo<'a> {
+    inactive_shards: Option<Vec<TreeInfo<'a>>>,
+    #[serde(flatten)]
+    active: TreeInfo<'a>,
+}
+
 /// What is told of each shard.
-fn tree_info(shard: &Shard) -> Result<Value, ApiError> {
-    let head = shard.log.head();
-    Ok(json!({
-        "rootHash": hex::encode(head.root),
-        "treeSize": head.size,
-        "signedTreeHead": checkpoint_text(&head.checkpoint)?,
-        "treeID": shard.tree_id.to_string(),
-    }))
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct TreeInfo<'a> {
+    root_hash: String,
+    signed_tree_head: &'a str,
+    #[serde(rename = "treeID")]
+    tree_id: String,
+    tree_size: u64,
+}
+
+impl<'a> TreeInfo<'a> {
+    fn new(shard: &Shard, head: &'a TreeHead) -> Result<Self, ApiError> {
+        Ok(Self {
+            root_hash: hex_text(&head.root),
+            signed_tree_head: checkpoint_text(&head.checkpoint)?,
+            tree_id: shard.tree_id.to_string(),
+            tree_size: head.size,
+        })
+    }
 }
 
 /// `GET publicKey`: the key of a shard, the active one when none is named.
 async fn public_key(
-    State(api): State<Api>,
+    State(api): State<Arc<Api>>,
     headers: HeaderMap,
     RawParams(pairs): Pairs,
 ) -> Result<Response, ApiError> {
@@ -241,7 +252,7 @@ async fn public_key(
 
 /// `GET proof`: consistency between two sizes of a shard.
 async fn log_proof(
-    State(api): State<Api>,
+    State(api): State<Arc<Api>>,
     headers: HeaderMap,
     RawParams(pairs): Pairs,
 ) -> Result<Response, ApiError> {
@@ -268,11 +279,18 @@ async fn log_proof(
         .consistency_proof(first.unsigned_abs(), last.unsigned_abs())
         .await?;
     // The root is the current one, not that of lastSize: clients know the two they ask about.
-    let proof = json!({
-        "rootHash": hex::encode(head.root),
-        "hashes": hashes.iter().map(hex::encode).collect::<Vec<_>>(),
-    });
+    let proof = ConsistencyProof {
+        hashes: hashes.iter().map(hex_text).collect(),
+        root_hash: hex_text(&head.root),
+    };
     Ok(fresh(json_response(StatusCode::OK, &proof)))
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct ConsistencyProof {
+    hashes: Vec<String>,
+    root_hash: String,
 }
 
 /// `POST /api/v1/index/retrieve`: this server keeps no search index.
@@ -314,6 +332,10 @@ fn tree<'a>(now: &'a Now, wanted: Option<&str>) -> Result<&'a Shard, String> {
             now.active().tree_id
         )
     })
+}
+
+fn hex_text(hash: &Hash) -> String {
+    hex_digits(hash).into_iter().map(char::from).collect()
 }
 
 fn location(id: &EntryId) -> Result<HeaderValue, ApiError> {

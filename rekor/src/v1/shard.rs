@@ -7,32 +7,42 @@
 use crate::v1::error::ApiError;
 use crate::v1::id::EntryId;
 use merkle::Hash;
+use std::ops::Deref;
 use std::sync::{Arc, PoisonError, RwLock};
 use tlog::{AppendError, Entry, Integrated, Submission, TreeHead};
 
 /// The shards of one v1 log, which may be added to while it is served. Clones share them.
 #[derive(Clone)]
 pub struct Shards {
-    list: Arc<RwLock<Arc<[Tree]>>>,
+    list: Arc<RwLock<Arc<[Arc<Tree>]>>>,
 }
 
 /// One tree and its key.
-#[derive(Clone)]
-struct Tree {
-    tree_id: i64,
-    log: tlog::Log,
-    signer: keys::Signer,
+pub(crate) struct Tree {
+    pub(crate) tree_id: i64,
+    pub(crate) log: tlog::Log,
+    pub(crate) signer: keys::Signer,
+    /// SHA-256 of the key's SPKI.
+    pub(crate) log_id: [u8; 32],
+}
+
+impl Tree {
+    fn new(tree_id: i64, log: tlog::Log, signer: keys::Signer) -> Arc<Self> {
+        let log_id = signer.public_key().key_id();
+        Arc::new(Self {
+            tree_id,
+            log,
+            signer,
+            log_id,
+        })
+    }
 }
 
 impl Shards {
     /// Makes the list of one shard: its tree ID (positive), its log, opened with [`crate::v1::head_signer`], and the log's
     /// own key, ECDSA P-256 for today's clients.
     pub fn new(tree_id: i64, log: tlog::Log, signer: keys::Signer) -> Self {
-        let first = Tree {
-            tree_id,
-            log,
-            signer,
-        };
+        let first = Tree::new(tree_id, log, signer);
         Self {
             list: Arc::new(RwLock::new(Arc::new([first]))),
         }
@@ -45,15 +55,11 @@ impl Shards {
         if list.iter().any(|tree| tree.tree_id == tree_id) {
             return;
         }
-        let added = Tree {
-            tree_id,
-            log,
-            signer,
-        };
+        let added = Tree::new(tree_id, log, signer);
         *list = list.iter().cloned().chain([added]).collect();
     }
 
-    fn trees(&self) -> Arc<[Tree]> {
+    fn trees(&self) -> Arc<[Arc<Tree>]> {
         self.list
             .read()
             .unwrap_or_else(PoisonError::into_inner)
@@ -68,7 +74,10 @@ impl Shards {
         for (place, tree) in trees.iter().enumerate() {
             // The flag before the size: once it is set the size is final.
             let is_inactive = place < last && tree.log.is_frozen();
-            shards.push(Shard::new(tree, first_index));
+            shards.push(Shard {
+                tree: tree.clone(),
+                first_index,
+            });
             if !is_inactive {
                 break;
             }
@@ -133,33 +142,29 @@ impl Now {
 /// One tree of the v1 log and what its answers need.
 #[derive(Clone)]
 pub(crate) struct Shard {
-    pub(crate) tree_id: i64,
-    pub(crate) log: tlog::Log,
-    pub(crate) signer: keys::Signer,
-    /// SHA-256 of the key's SPKI.
-    pub(crate) log_id: [u8; 32],
+    tree: Arc<Tree>,
     /// Global index of the shard's first entry.
     first_index: u64,
+}
+
+impl Deref for Shard {
+    type Target = Tree;
+
+    fn deref(&self) -> &Tree {
+        &self.tree
+    }
 }
 
 /// An entry with its proof at one head (invariant 6).
 pub(crate) struct Proven<'a> {
     pub(crate) entry: &'a Entry,
+    /// The entry's leaf hash.
+    pub(crate) uuid: Hash,
     pub(crate) proof: &'a [Hash],
     pub(crate) head: &'a TreeHead,
 }
 
 impl Shard {
-    fn new(tree: &Tree, first_index: u64) -> Self {
-        Self {
-            tree_id: tree.tree_id,
-            log: tree.log.clone(),
-            signer: tree.signer.clone(),
-            log_id: tree.signer.public_key().key_id(),
-            first_index,
-        }
-    }
-
     /// The index over all shards of an index in this one.
     pub(crate) fn global_index(&self, local: u64) -> u64 {
         self.first_index.saturating_add(local)

@@ -4,11 +4,13 @@
 //! compressed for readers that take gzip, as C2SP asks; hashes do not compress.
 
 use crate::v2::error::ApiError;
+use axum::body::Body;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use headers::{ETag, HeaderMapExt, IfNoneMatch};
 use http::{Extensions, HeaderMap, HeaderValue, StatusCode, Version, header};
 use merkle::tile;
+use quick_cache::sync::Cache;
 use sha2::{Digest, Sha256};
 use tlog::Log;
 
@@ -35,55 +37,113 @@ pub(crate) fn is_compressible(
     extensions.get::<Compressible>().is_some()
 }
 
+/// Full tiles that were asked for, ready to be sent: 8 KiB each, so 1 MiB a log.
+const TILES: usize = 128;
+
 /// The newest committed checkpoint. Everything that it implies can be read (invariant 3).
 pub(crate) fn checkpoint(log: &Log, asked: &HeaderMap) -> Response {
-    file(log.head().checkpoint.clone(), TEXT, CHECKPOINT, asked)
+    let file = File::new(log.head().checkpoint.clone());
+    file.answer(TEXT, CHECKPOINT, asked)
 }
 
-/// The file at `tile/<level>/<path>`, where level `entries` means entry bundles.
-pub(crate) async fn tile(
-    log: &Log,
-    level: &str,
-    path: &str,
-    asked: &HeaderMap,
-) -> Result<Response, ApiError> {
-    let (index, width) = tile::parse_index_path(path).map_err(|_| ApiError::not_found())?;
-    let is_bundle = level == "entries";
-    let bytes = match is_bundle {
-        true => log.bundle(index, width).await?,
-        false => {
-            let level = tile::parse_level(level).map_err(|_| ApiError::not_found())?;
-            log.tile(level, index, width).await?
-        }
-    };
-    let bytes = bytes.ok_or_else(ApiError::not_found)?;
-    let cache = if width == tile::WIDTH { FULL } else { PARTIAL };
-    let mut response = file(bytes, OCTETS, cache, asked);
-    if is_bundle {
-        response.extensions_mut().insert(Compressible);
+/// Splits a path that ends in `tile/<level>/<index>` into level and index.
+pub(crate) fn split(path: &str) -> Result<(&str, &str), ApiError> {
+    let (_, rest) = path.split_once("/tile/").ok_or_else(ApiError::not_found)?;
+    rest.split_once('/').ok_or_else(ApiError::not_found)
+}
+
+/// The newest full tiles that somebody asked for. They never change.
+pub(crate) struct Tiles(Cache<(u8, u64), File>);
+
+impl Default for Tiles {
+    fn default() -> Self {
+        Self(Cache::new(TILES))
     }
+}
+
+impl Tiles {
+    /// The file at `tile/<level>/<path>`.
+    pub(crate) async fn tile(
+        &self,
+        log: &Log,
+        level: &str,
+        path: &str,
+        asked: &HeaderMap,
+    ) -> Result<Response, ApiError> {
+        let (index, width) = tile::parse_index_path(path).map_err(|_| ApiError::not_found())?;
+        let level = tile::parse_level(level).map_err(|_| ApiError::not_found())?;
+        let is_full = width == tile::WIDTH;
+        let kept = is_full.then(|| self.0.get(&(level, index))).flatten();
+        let file = match kept {
+            Some(file) => file,
+            None => {
+                let bytes = log.tile(level, index, width).await?;
+                let file = File::new(bytes.ok_or_else(ApiError::not_found)?);
+                if is_full {
+                    self.0.insert((level, index), file.clone());
+                }
+                file
+            }
+        };
+        Ok(file.answer(OCTETS, lifetime(width), asked))
+    }
+}
+
+/// The entry bundle at `tile/entries/<path>`.
+pub(crate) async fn bundle(log: &Log, path: &str, asked: &HeaderMap) -> Result<Response, ApiError> {
+    let (index, width) = tile::parse_index_path(path).map_err(|_| ApiError::not_found())?;
+    let bytes = log.bundle(index, width).await?;
+    let file = File::new(bytes.ok_or_else(ApiError::not_found)?);
+    let mut response = file.answer(OCTETS, lifetime(width), asked);
+    response.extensions_mut().insert(Compressible);
     Ok(response)
 }
 
-/// The bytes, or 304 for who has them already (RFC 9110 section 13.1.2).
-fn file(bytes: Bytes, kind: HeaderValue, cache: HeaderValue, asked: &HeaderMap) -> Response {
-    let tag = entity_tag(&bytes);
-    let has_it = asked
-        .typed_get::<IfNoneMatch>()
-        .is_some_and(|condition| !condition.precondition_passes(&tag));
-    let mut response = match has_it {
-        true => StatusCode::NOT_MODIFIED.into_response(),
-        false => ([(header::CONTENT_TYPE, kind)], bytes).into_response(),
-    };
-    let headers = response.headers_mut();
-    headers.insert(header::CACHE_CONTROL, cache);
-    headers.typed_insert(tag);
-    response
+fn lifetime(width: u16) -> HeaderValue {
+    if width == tile::WIDTH { FULL } else { PARTIAL }
+}
+
+/// Bytes and their entity tag.
+#[derive(Clone)]
+struct File {
+    bytes: Bytes,
+    tag: HeaderValue,
+}
+
+impl File {
+    fn new(bytes: Bytes) -> Self {
+        let tag = entity_tag(&bytes);
+        Self { bytes, tag }
+    }
+
+    /// The bytes, or 304 for who has them already (RFC 9110 section 13.1.2).
+    fn answer(self, kind: HeaderValue, cache: HeaderValue, asked: &HeaderMap) -> Response {
+        let has_it = asked.contains_key(header::IF_NONE_MATCH) && self.is_at(asked);
+        let mut response = match has_it {
+            true => StatusCode::NOT_MODIFIED.into_response(),
+            false => {
+                let mut response = Response::new(Body::from(self.bytes));
+                response.headers_mut().insert(header::CONTENT_TYPE, kind);
+                response
+            }
+        };
+        let headers = response.headers_mut();
+        headers.insert(header::CACHE_CONTROL, cache);
+        headers.insert(header::ETAG, self.tag);
+        response
+    }
+
+    fn is_at(&self, asked: &HeaderMap) -> bool {
+        let tag = self.tag.to_str().ok().and_then(|tag| tag.parse().ok());
+        let condition = asked.typed_get::<IfNoneMatch>();
+        tag.zip(condition)
+            .is_some_and(|(tag, condition): (ETag, _)| !condition.precondition_passes(&tag))
+    }
 }
 
 /// A weak tag, because compressed and plain bytes share it (RFC 9110 section 8.8.1): 64 bits of their hash.
-fn entity_tag(bytes: &[u8]) -> ETag {
+fn entity_tag(bytes: &[u8]) -> HeaderValue {
     let hash = Sha256::digest(bytes);
     let text = format!("W/\"{}\"", hex::encode(&hash[..8]));
-    text.parse().expect("hex digits are a tag")
+    HeaderValue::try_from(text).expect("hex digits and quotes are a header value")
 }

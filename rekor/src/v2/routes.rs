@@ -1,29 +1,31 @@
 //! Routes and handlers of the v2 API (spec B.2).
 
 use crate::body::{BodyError, read_body};
-use crate::metrics::{self, Metrics};
+use crate::metrics::{Metrics, Observing};
 use crate::v2::error::ApiError;
-use crate::v2::{Config, Shared, parse_v2_entry, reads};
+use crate::v2::reads::{self, Tiles};
+use crate::v2::{Config, Shared, parse_v2_entry};
 use crate::work::Workers;
+use axum::Router;
 use axum::body::Body;
-use axum::extract::{Path, State};
+use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
-use axum::{Router, middleware};
+use axum::routing::{any, get, post};
 use formats::b64::B64;
 use formats::bundle::{
     CheckpointEnvelope, InclusionProof, KindVersion, LogId, TransparencyLogEntry,
 };
-use http::{HeaderMap, HeaderValue, StatusCode, header};
+use http::{HeaderValue, StatusCode, header};
 use keys::Signer;
 use service::error::Code;
+use std::sync::Arc;
 use tlog::{AppendError, Integrated, Log, Submission};
 use tower_http::compression::CompressionLayer;
 
 /// What every handler has at hand.
-#[derive(Clone)]
 struct Api {
     log: Log,
+    tiles: Tiles,
     log_id: [u8; 32],
     max_body: usize,
     metrics: Metrics,
@@ -32,36 +34,40 @@ struct Api {
 
 pub(super) fn router(config: Config, shared: &Shared, log: Log, signer: &Signer) -> Router {
     let metrics = shared.metrics.clone();
-    let api = Api {
+    let api = Arc::new(Api {
         log,
+        tiles: Tiles::default(),
         log_id: super::log_id(&config.host, signer.public_key()),
         max_body: config.max_body,
         metrics: metrics.clone(),
         workers: shared.workers.clone(),
-    };
-    let write = Router::new()
-        .route("/entries", post(create_entry))
-        .route("/entries/", post(create_entry))
-        .fallback(|| async { ApiError::not_found() });
-    // Real clients read at the root, the specification says /api/v2: both answer.
+    });
+    let unknown = || async { ApiError::not_found() };
+    // Whole paths and one layer: what is nested, and each layer, is a copy of everything below it, for each request.
     Router::new()
-        .nest("/api/v2/log", write)
-        .merge(reads())
-        .merge(Router::new().nest("/api/v2", reads()))
+        .route("/api/v2/log/entries", post(create_entry))
+        .route("/api/v2/log/entries/", post(create_entry))
+        .route("/api/v2/log", any(unknown))
+        .route("/api/v2/log/{*unknown}", any(unknown))
+        // Real clients read at the root, the specification says /api/v2: both answer.
+        .merge(reads(""))
+        .merge(reads("/api/v2"))
         .method_not_allowed_fallback(wrong_method)
-        .layer(middleware::from_fn_with_state(metrics, metrics::observe))
+        .layer(Observing(metrics))
         .with_state(api)
 }
 
-fn reads() -> Router<Api> {
+fn reads(prefix: &str) -> Router<Arc<Api>> {
+    // Hashes do not compress; bundles do, as C2SP asks.
+    let bundles = get(bundle).layer(CompressionLayer::new().compress_when(reads::is_compressible));
     Router::new()
-        .route("/checkpoint", get(checkpoint))
-        .route("/tile/{level}/{*path}", get(tile))
-        .layer(CompressionLayer::new().compress_when(reads::is_compressible))
+        .route(&format!("{prefix}/checkpoint"), get(checkpoint))
+        .route(&format!("{prefix}/tile/entries/{{*path}}"), bundles)
+        .route(&format!("{prefix}/tile/{{level}}/{{*path}}"), get(tile))
 }
 
 /// `POST entries`: verify, append, answer with a proof at a published checkpoint.
-async fn create_entry(State(api): State<Api>, body: Body) -> Result<Response, ApiError> {
+async fn create_entry(State(api): State<Arc<Api>>, body: Body) -> Result<Response, ApiError> {
     // Whatever it is: nothing goes in any more.
     if api.log.is_frozen() {
         return Err(AppendError::Frozen.into());
@@ -145,16 +151,18 @@ fn wire_int(value: u64) -> Result<i64, ApiError> {
     i64::try_from(value).map_err(|error| ApiError::internal("failed to integrate entry", &error))
 }
 
-async fn checkpoint(State(api): State<Api>, asked: HeaderMap) -> Response {
-    reads::checkpoint(&api.log, &asked)
+async fn checkpoint(State(api): State<Arc<Api>>, asked: Request) -> Response {
+    reads::checkpoint(&api.log, asked.headers())
 }
 
-async fn tile(
-    State(api): State<Api>,
-    Path((level, path)): Path<(String, String)>,
-    asked: HeaderMap,
-) -> Result<Response, ApiError> {
-    reads::tile(&api.log, &level, &path, &asked).await
+async fn tile(State(api): State<Arc<Api>>, asked: Request) -> Result<Response, ApiError> {
+    let (level, path) = reads::split(asked.uri().path())?;
+    api.tiles.tile(&api.log, level, path, asked.headers()).await
+}
+
+async fn bundle(State(api): State<Arc<Api>>, asked: Request) -> Result<Response, ApiError> {
+    let (_, path) = reads::split(asked.uri().path())?;
+    reads::bundle(&api.log, path, asked.headers()).await
 }
 
 /// grpc-gateway: an unknown verb is an unimplemented call, hence 501.

@@ -5,6 +5,7 @@
 //! would read with the operator's rights.
 
 use crate::cache::Detail;
+use crate::canonical::{canonical, demand_value};
 use crate::engine::evaluate;
 use crate::error::{ApiError, quoted};
 use crate::limits;
@@ -12,7 +13,7 @@ use crate::policies::Policies;
 use crate::question::{Asked, Demand, DemandParts, demand};
 use crate::running::show;
 use crate::vsa::digest;
-use crate::wire::{ImageAnswer, ImageRequest, ImageSignature, Reason};
+use crate::wire::{ImageAnswer, ImageChild, ImageRequest, ImageSignature, Reason};
 use http::StatusCode;
 use oci::{Access, Credentials, Found, FoundSignature, Kind, OciError, Source};
 use policy::Candidate;
@@ -60,6 +61,7 @@ pub(crate) struct ImageQuestion {
     pub(crate) source: Source,
     pub(crate) demand: Demand,
     wanted: Kind,
+    recursive: bool,
 }
 
 /// A verdict about an image, and what a summary of it says.
@@ -99,36 +101,41 @@ impl ImageQuestion {
             policy_document: request.policy_document.as_deref(),
             trusted_root: request.trusted_root.as_deref(),
         };
-        let demand = demand(&parts, roots, policies)?;
+        let mut demand = demand(&parts, roots, policies)?;
         if let (Asked::Policy(_), Some(_)) = (&demand.asked, &request.predicate_type) {
             let cure = "leave it out: the policy says which attestations it wants";
             let message = "it stands beside a policy";
             return Err(ApiError::unreadable("predicateType", message, cure));
         }
         let wanted = match request.predicate_type.clone() {
-            Some(predicate_type) => Kind::Attestation { predicate_type },
+            Some(predicate_type) => {
+                let plain = demand_value(request.identity.as_ref(), request.key.as_deref());
+                demand.canonical = canonical(plain, Some(&predicate_type));
+                Kind::Attestation { predicate_type }
+            }
             None => Kind::Signature,
         };
         Ok(Self {
             source,
             demand,
             wanted,
+            recursive: request.recursive,
         })
     }
 
     /// Fetches what is attached to the image.
     pub(crate) async fn fetch(&self) -> Result<Found, ApiError> {
-        let source = self.source.clone();
+        let (source, recursive) = (self.source.clone(), self.recursive);
         let runtime = tokio::runtime::Handle::current();
-        // On a thread of its own: the future of `find` is not known to be `Send`. There are as many as uploads, and each ends
-        // with its time.
+        // On a thread of its own: the future of `find` is not known to be `Send`. There are as many as images at once, and each
+        // ends with its time.
         let task = tokio::task::spawn_blocking(move || {
             let access = Access {
                 credentials: Credentials::Anonymous,
                 ..Access::default()
             };
             runtime.block_on(async {
-                let found = oci::find(&source, &access, false);
+                let found = oci::find(&source, &access, recursive);
                 tokio::time::timeout(limits::FETCH_TIME, found).await
             })
         });
@@ -148,45 +155,88 @@ impl ImageQuestion {
         found: &Found,
         now: OffsetDateTime,
     ) -> Result<ImageVerdict, ApiError> {
-        let readable: Vec<_> = found
-            .signatures
-            .iter()
-            .filter_map(|one| Some((one, one.bundle.as_ref().ok()?)))
-            .collect();
-        let bundles = readable
-            .iter()
-            .map(|(_, bundle)| digest(bundle.to_json().as_bytes()));
-        let bundles = bundles.collect();
-        let answer = match &self.demand.asked {
-            Asked::Signer(policy) => self.by_signer(policy, found, now)?,
-            Asked::Policy(named) => {
-                let candidates: Vec<Candidate<'_>> = readable
-                    .iter()
-                    .map(|(one, bundle)| Candidate {
-                        place: one.place.to_string(),
-                        bundle,
-                        artifact: one.artifact.as_artifact(),
-                    })
-                    .collect();
-                let verdict = evaluate(&self.demand, named, &candidates, now)?;
-                let mut answer = self.answer(found, now);
-                answer.verified = verdict.verified;
-                answer.reasons = verdict.reasons;
-                answer.policy = verdict.policy;
-                if let Detail::Evaluation(json) = verdict.detail {
-                    answer.evaluation = Some(json);
-                }
-                let plain = |one: &FoundSignature| signature(one, None);
-                answer.signatures = found.signatures.iter().map(plain).collect();
-                answer
-            }
+        let all = std::iter::once(found).chain(&found.children);
+        let count: usize = all.map(|one| one.signatures.len()).sum();
+        if count > limits::IMAGE_SIGNATURES {
+            let status = StatusCode::PAYLOAD_TOO_LARGE;
+            let most = limits::IMAGE_SIGNATURES;
+            let message = format!("{count} signatures are attached to it: at most {most}");
+            let cure = "ask without recursive, for one image after the other";
+            return Err(ApiError::new(status, "too-large", message, cure).at("image"));
+        }
+        let judged = self.judge_one(found, now)?;
+        let children = found.children.iter().map(|child| {
+            let judged = self.judge_one(child, now)?;
+            Ok(ImageChild {
+                verified: judged.verified,
+                digest: child.digest.to_string(),
+                media_type: child.media_type.clone(),
+                reasons: judged.reasons,
+                signatures: judged.signatures,
+                evaluation: judged.evaluation,
+            })
+        });
+        let children = children.collect::<Result<Vec<ImageChild>, ApiError>>()?;
+        let mut reasons = judged.reasons;
+        for child in children.iter().filter(|child| !child.verified) {
+            reasons.push(Reason {
+                step: child.digest.clone(),
+                cause: "this image below it is not verified".to_owned(),
+                cure: "see its reasons among the children".to_owned(),
+            });
+        }
+        let answer = ImageAnswer {
+            verified: judged.verified && children.iter().all(|child| child.verified),
+            digest: found.digest.to_string(),
+            media_type: found.media_type.clone(),
+            reasons,
+            verified_at: show(now),
+            trusted_roots: self.demand.used_roots(),
+            policy: match &self.demand.asked {
+                Asked::Policy(named) => Some(named.used()),
+                Asked::Signer(_) => None,
+            },
+            signatures: judged.signatures,
+            evaluation: judged.evaluation,
+            children,
+            vsa: None,
         };
         Ok(ImageVerdict {
             answer,
             sha256: found.digest.0,
             at: now,
-            bundles,
+            bundles: image_bundles(found),
         })
+    }
+
+    fn judge_one(&self, found: &Found, now: OffsetDateTime) -> Result<Judged, ApiError> {
+        match &self.demand.asked {
+            Asked::Signer(policy) => self.by_signer(policy, found, now),
+            Asked::Policy(named) => {
+                let candidates: Vec<Candidate<'_>> = found
+                    .signatures
+                    .iter()
+                    .filter_map(|one| {
+                        Some(Candidate {
+                            place: one.place.to_string(),
+                            bundle: one.bundle.as_ref().ok()?,
+                            artifact: one.artifact.as_artifact(),
+                        })
+                    })
+                    .collect();
+                let verdict = evaluate(&self.demand, named, &candidates, now)?;
+                let plain = |one: &FoundSignature| signature(one, None);
+                Ok(Judged {
+                    verified: verdict.verified,
+                    reasons: verdict.reasons,
+                    signatures: found.signatures.iter().map(plain).collect(),
+                    evaluation: match verdict.detail {
+                        Detail::Evaluation(json) => Some(json),
+                        Detail::Report(_) => None,
+                    },
+                })
+            }
+        }
     }
 
     /// One signature of the wanted kind that holds is enough; every one is reported.
@@ -195,18 +245,18 @@ impl ImageQuestion {
         policy: &verifier::Policy,
         found: &Found,
         now: OffsetDateTime,
-    ) -> Result<ImageAnswer, ApiError> {
+    ) -> Result<Judged, ApiError> {
         let named = self.demand.roots.first().ok_or_else(ApiError::internal)?;
-        let mut answer = self.answer(found, now);
+        let mut judged = Judged::default();
         for one in &found.signatures {
             let report = one.bundle.as_ref().ok().map(|bundle| {
                 let artifact = one.artifact.as_artifact();
                 verifier::verify(bundle, &artifact, named.root.material(), policy, now)
             });
             if let Some(report) = report.as_ref().filter(|_| one.kind == self.wanted) {
-                answer.verified |= report.verified;
+                judged.verified |= report.verified;
                 if let Some(step) = report.first_failure() {
-                    answer.reasons.push(Reason {
+                    judged.reasons.push(Reason {
                         step: one.place.to_string(),
                         cause: step.cause.clone().unwrap_or_default(),
                         cure: step.cure.clone().unwrap_or_default(),
@@ -215,35 +265,39 @@ impl ImageQuestion {
             }
             let json = report.as_ref().map(to_raw_value).transpose();
             let json = json.map_err(|_| ApiError::internal())?;
-            answer.signatures.push(signature(one, json));
+            judged.signatures.push(signature(one, json));
         }
-        if answer.verified {
-            answer.reasons.clear();
-        } else if answer.reasons.is_empty() {
-            answer.reasons.push(Reason {
+        if judged.verified {
+            judged.reasons.clear();
+        } else if judged.reasons.is_empty() {
+            judged.reasons.push(Reason {
                 step: "image".to_owned(),
                 cause: "nothing of the wanted kind is attached to it".to_owned(),
                 cure: format!("sign or attest it; looked at: {}", found.looked.join(", ")),
             });
         }
-        Ok(answer)
+        Ok(judged)
     }
+}
 
-    /// The answer before anything is judged: not verified.
-    fn answer(&self, found: &Found, now: OffsetDateTime) -> ImageAnswer {
-        ImageAnswer {
-            verified: false,
-            digest: found.digest.to_string(),
-            media_type: found.media_type.clone(),
-            reasons: Vec::new(),
-            verified_at: show(now),
-            trusted_roots: self.demand.used_roots(),
-            policy: None,
-            signatures: Vec::new(),
-            evaluation: None,
-            vsa: None,
-        }
-    }
+/// What was found out about one image. Not verified, before anything is judged.
+#[derive(Default)]
+struct Judged {
+    verified: bool,
+    reasons: Vec<Reason>,
+    signatures: Vec<ImageSignature>,
+    evaluation: Option<Box<RawValue>>,
+}
+
+/// The bundles about an image, and the images below it, that could be read: as summaries name them, by SHA-256 of their
+/// JSON as we write it, because legacy signatures have no bundle of their own.
+pub fn image_bundles(found: &Found) -> Vec<[u8; 32]> {
+    let all = std::iter::once(found).chain(&found.children);
+    let signatures = all.flat_map(|one| &one.signatures);
+    let bundles = signatures.filter_map(|one| one.bundle.as_ref().ok());
+    bundles
+        .map(|bundle| digest(bundle.to_json().as_bytes()))
+        .collect()
 }
 
 fn signature(found: &FoundSignature, report: Option<Box<RawValue>>) -> ImageSignature {

@@ -38,8 +38,11 @@
 mod advice;
 mod api;
 mod cache;
+mod canonical;
 mod engine;
 mod error;
+#[doc(hidden)]
+pub mod fuzzing;
 mod image;
 mod limits;
 mod metrics;
@@ -54,15 +57,16 @@ mod upload;
 mod vsa;
 mod wire;
 
+pub use canonical::{canonical, canonical_policy, demand_value};
 pub use error::ErrorBody;
-pub use image::Registries;
+pub use image::{Registries, image_bundles};
 pub use openapi::openapi;
 pub use policies::{Policies, PoliciesError};
 pub use running::{BuildError, Config, Deps, Verifier, build};
-pub use vsa::{PREDICATE_TYPE, Summarizer, Summary, VsaError, digest};
+pub use vsa::{PREDICATE_TYPE, Summarizer, Summary, VsaError, artifact_uri, digest, image_uri};
 pub use wire::{
     ArtifactRef, BatchAnswer, BatchRequest, BatchResult, CheckAnswer, CheckRequest, Finding,
-    IdentityDemand, ImageAnswer, ImageRequest, ImageSignature, PoliciesAnswer, PolicyEntry, Reason,
-    RootStatus, RootsAnswer, SuggestAnswer, SuggestRequest, UsedPolicy, UsedRoot, VerifyAnswer,
-    VerifyRequest,
+    IdentityDemand, ImageAnswer, ImageChild, ImageRequest, ImageSignature, PoliciesAnswer,
+    PolicyEntry, Reason, RootStatus, RootsAnswer, SuggestAnswer, SuggestRequest, UsedPolicy,
+    UsedRoot, VerifyAnswer, VerifyRequest,
 };

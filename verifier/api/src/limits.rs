@@ -19,12 +19,17 @@ pub(crate) const PARTS: usize = 3;
 pub(crate) const UPLOAD_STEP_BYTES: u64 = 1 << 20;
 /// What an upload gets for each step.
 pub(crate) const UPLOAD_STEP_TIME: Duration = Duration::from_secs(60);
-/// Uploads and fetches of images at once: each holds a buffer of about a MiB and a connection, for as long as it takes.
+/// Uploads at once: each holds a buffer of about a MiB and a connection, for as long as it takes.
 pub(crate) const UPLOADS: usize = 64;
+/// Fetches of images at once: each may hold what is attached to an image, some MiB, and [`oci::limits::FOUND_BYTES`] at most.
+pub(crate) const IMAGES: usize = 16;
 /// Questions of one batch. At a millisecond each the answer comes within a tenth of a second.
 pub(crate) const BATCH: usize = 100;
 /// Requests that may wait for a core, for each core: at a millisecond each they wait a quarter of a second.
 pub(crate) const WAITING_PER_CORE: usize = 256;
+/// Signatures and attestations of an image and the images below it, together: at half a millisecond each a core is done in
+/// two seconds.
+pub(crate) const IMAGE_SIGNATURES: usize = 4_096;
 /// Bytes of kept answers: about 5000 reports.
 pub(crate) const CACHE_BYTES: u64 = 16 << 20;
 /// Answers that the cache plans for.

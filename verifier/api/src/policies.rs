@@ -1,5 +1,6 @@
 //! The policies of a verifier: read once from a folder, or brought by a request.
 
+use crate::canonical::canonical_policy;
 use crate::error::{ApiError, quoted};
 use crate::vsa::digest;
 use crate::wire::{PolicyEntry, UsedPolicy};
@@ -138,13 +139,12 @@ impl Policies {
 
 impl Named {
     fn new(document: Document) -> Result<Self, String> {
-        // Through a map, so that members stand in one order.
         let value = serde_json::to_value(&document).map_err(|error| error.to_string())?;
         Ok(Self {
             is_timeless: value
                 .pointer("/signed/maxAge")
                 .is_none_or(|age| age.is_null()),
-            canonical: value.to_string().into_bytes(),
+            canonical: canonical_policy(&document).map_err(|error| error.to_string())?,
             document,
         })
     }

@@ -14,6 +14,8 @@ pub(crate) struct Pool {
     cores: Arc<Semaphore>,
     /// Uploads that arrive.
     uploads: Arc<Semaphore>,
+    /// Images that are fetched.
+    images: Arc<Semaphore>,
     width: usize,
 }
 
@@ -23,13 +25,16 @@ pub(crate) struct Place {
 }
 
 impl Pool {
-    /// A pool as wide as `cores`.
-    pub(crate) fn new(cores: usize) -> Self {
+    /// A pool as wide as `cores`; `waiting` may wait for each.
+    pub(crate) fn new(cores: usize, waiting: usize) -> Self {
         let width = cores.max(1);
+        // The semaphore has a limit of its own, far above what is of use here.
+        let places = waiting.saturating_add(1).saturating_mul(width);
         Self {
-            places: Arc::new(Semaphore::new(width * (1 + limits::WAITING_PER_CORE))),
+            places: Arc::new(Semaphore::new(places.min(Semaphore::MAX_PERMITS))),
             cores: Arc::new(Semaphore::new(width)),
             uploads: Arc::new(Semaphore::new(limits::UPLOADS)),
+            images: Arc::new(Semaphore::new(limits::IMAGES)),
             width,
         }
     }
@@ -47,6 +52,11 @@ impl Pool {
     /// Takes a place for an upload, or says 503.
     pub(crate) fn upload(&self) -> Result<Place, ApiError> {
         Self::take(&self.uploads)
+    }
+
+    /// Takes a place for an image, from its fetch to its verdict, or says 503.
+    pub(crate) fn image(&self) -> Result<Place, ApiError> {
+        Self::take(&self.images)
     }
 
     fn take(places: &Arc<Semaphore>) -> Result<Place, ApiError> {
@@ -82,9 +92,9 @@ mod tests {
 
     #[tokio::test]
     async fn a_full_house_says_503_and_a_place_that_is_given_back_is_taken() {
-        let pool = Pool::new(1);
+        let pool = Pool::new(1, 2);
         let mut held = Vec::new();
-        for _ in 0..=limits::WAITING_PER_CORE {
+        for _ in 0..=2 {
             held.push(pool.place().unwrap());
         }
         let refused = pool.place().err().unwrap();
@@ -95,7 +105,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_panic_is_a_500_and_the_core_is_free_again() {
-        let pool = Pool::new(1);
+        let pool = Pool::new(1, 0);
         let place = pool.place().unwrap();
         let ended: Result<(), _> = pool.run(&place, || panic!("a bug")).await;
         assert_eq!(ended.unwrap_err().status, 500);

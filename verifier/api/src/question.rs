@@ -1,6 +1,7 @@
 //! A question that can be answered: parsed, with its roots at hand.
 
 use crate::cache::{Key, KeyBuilder};
+use crate::canonical::{canonical, demand_value};
 use crate::error::{ApiError, quoted};
 use crate::policies::{Named, Policies};
 use crate::subject::Subject;
@@ -147,10 +148,10 @@ pub(crate) fn demand(
     roots: &Roots,
     policies: &Policies,
 ) -> Result<Demand, ApiError> {
-    let by_signer = |signer: Signer, canonical: serde_json::Value| {
+    let by_signer = |signer: Signer, demand: serde_json::Value| {
         Ok(Demand {
             asked: Asked::Signer(Policy::new(signer)),
-            canonical: canonical.to_string().into_bytes(),
+            canonical: canonical(demand, None),
             roots: vec![named_root("trustedRoot", parts.trusted_root, roots)?],
         })
     };
@@ -168,15 +169,11 @@ pub(crate) fn demand(
         parts.policy_document,
     ) {
         (Some(identity), None, None, None) => {
-            let canonical = serde_json::to_value(identity).unwrap_or_default();
-            by_signer(
-                identity.signer()?,
-                serde_json::json!({"identity": canonical}),
-            )
+            by_signer(identity.signer()?, demand_value(Some(identity), None))
         }
         (None, Some(key), None, None) => {
             let signer = Signer::Key(checked_key(key)?);
-            by_signer(signer, serde_json::json!({"key": key}))
+            by_signer(signer, demand_value(None, Some(key)))
         }
         (None, None, Some(name), None) => by_policy(policies.named(name)?),
         (None, None, None, Some(document)) => by_policy(Arc::new(Named::inline(document)?)),

@@ -9,7 +9,7 @@ use crate::policies::Policies;
 use crate::pool::{Place, Pool};
 use crate::question::{Question, Wish, parse};
 use crate::upload;
-use crate::vsa::{Summarizer, Summary, digest};
+use crate::vsa::{Summarizer, Summary, artifact_uri, digest, image_uri};
 use crate::wire::{
     BatchAnswer, BatchRequest, BatchResult, CheckAnswer, ImageAnswer, ImageRequest, PoliciesAnswer,
     RootStatus, RootsAnswer, SuggestAnswer, SuggestRequest, VerifyAnswer, VerifyRequest,
@@ -37,6 +37,8 @@ use trust::{Roots, Status};
 pub struct Config {
     /// Verifications at once: the cores of the machine.
     pub cores: usize,
+    /// Requests that may wait for a core, for each core; behind them callers are sent away with 503.
+    pub waiting: usize,
     /// Bytes of an uploaded artifact.
     pub max_artifact: u64,
     /// Registries that callers may have asked about images.
@@ -48,6 +50,7 @@ impl Default for Config {
         let cores = std::thread::available_parallelism();
         Self {
             cores: cores.map_or(1, usize::from),
+            waiting: limits::WAITING_PER_CORE,
             max_artifact: limits::ARTIFACT_BYTES,
             registries: Registries::default(),
         }
@@ -103,7 +106,7 @@ pub fn build(config: Config, deps: Deps) -> Result<Verifier, BuildError> {
     let inner = Inner {
         engine: Engine::new(deps.clock.clone()),
         clock: deps.clock,
-        pool: Pool::new(config.cores),
+        pool: Pool::new(config.cores, config.waiting),
         roots: deps.roots,
         policies: deps.policies,
         metrics: Metrics::register(&deps.registry)?,
@@ -227,10 +230,9 @@ impl Verifier {
         };
         let (question, request) = self.run(&place, read).await?;
         drop(place);
-        let found = {
-            let _held = inner.pool.upload()?;
-            question.fetch().await?
-        };
+        // Held to the end: what was fetched is in memory until it is judged.
+        let _held = inner.pool.image()?;
+        let found = question.fetch().await?;
         let place = inner.pool.place()?;
         let judge = move |inner: &Inner| {
             let judged = question.judge(&found, inner.clock.now())?;
@@ -240,12 +242,8 @@ impl Verifier {
         let mut answer = judged.answer;
         inner.metrics.verdict(answer.verified, false);
         if request.vsa && answer.verified {
-            let (name, _) = request
-                .image
-                .split_once('@')
-                .unwrap_or((&request.image, ""));
             let summary = Summary {
-                resource_uri: &format!("{name}@{}", answer.digest),
+                resource_uri: &image_uri(&request.image, &answer.digest),
                 sha256: judged.sha256,
                 verified_at: judged.at,
                 policy_name: answer.policy.as_ref().map(|policy| policy.name.as_str()),
@@ -320,7 +318,7 @@ impl Verifier {
         let mut answer = to_answer(verdict, *cached);
         // Never for a negative verdict: a summary says PASSED and nothing else.
         if done.wish.vsa && verdict.verified {
-            let default_uri = format!("sha256:{}", hex::encode(done.sha256));
+            let default_uri = artifact_uri(&done.sha256);
             let summary = Summary {
                 resource_uri: done.wish.resource_uri.as_deref().unwrap_or(&default_uri),
                 sha256: done.sha256,

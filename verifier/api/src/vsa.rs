@@ -20,6 +20,9 @@ const SLSA_VERSION: &str = "1.0";
 /// Signatures and policies were checked, not how the artifact was built: saying a level would be a lie.
 const LEVEL: &str = "SLSA_BUILD_LEVEL_UNEVALUATED";
 
+/// What the names of verifiers without an address begin with.
+const ID_OF_KEY: &str = "urn:sigstead:verifier:";
+
 /// Why a summary could not be made.
 #[derive(Debug, thiserror::Error)]
 pub enum VsaError {
@@ -90,6 +93,16 @@ impl Summarizer {
         })
     }
 
+    /// Takes a key of [`Purpose::Verifier`] alone, for a verifier that has no address: it is named by its key,
+    /// `urn:sigstead:verifier:` and SHA-256 of the SPKI in hexadecimal digits.
+    ///
+    /// # Errors
+    /// When the key is for something else.
+    pub fn named_by_key(signer: Signer) -> Result<Self, VsaError> {
+        let id = format!("{ID_OF_KEY}{}", hex::encode(signer.public_key().key_id()));
+        Self::new(&id, signer)
+    }
+
     /// The public key that verifies the summaries, PEM.
     pub fn public_key_pem(&self) -> String {
         self.signer.public_key().to_pem()
@@ -136,7 +149,7 @@ impl Summarizer {
             "timeVerified": verified_at.format(&Rfc3339)?,
             "resourceUri": summary.resource_uri,
             "policy": {
-                "uri": format!("{}/policies/{policy}", self.id),
+                "uri": format!("{}/policies/{}", self.id, escaped(policy)),
                 "digest": digest(&summary.policy_sha256),
             },
             "inputAttestations": attestations,
@@ -160,6 +173,28 @@ impl Summarizer {
 /// SHA-256, as summaries name bundles and policies.
 pub fn digest(bytes: &[u8]) -> [u8; 32] {
     Sha256::digest(bytes).into()
+}
+
+/// A name as a segment of a URI: the names of policies are free text.
+fn escaped(name: &str) -> String {
+    let byte = |byte: u8| match byte {
+        b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
+            char::from(byte).to_string()
+        }
+        _ => format!("%{byte:02X}"),
+    };
+    name.bytes().map(byte).collect()
+}
+
+/// What a summary calls an artifact that nobody named.
+pub fn artifact_uri(sha256: &[u8; 32]) -> String {
+    format!("sha256:{}", hex::encode(sha256))
+}
+
+/// What a summary calls an image of a registry: as it was asked for, with the digest that was verified.
+pub fn image_uri(image: &str, digest: &str) -> String {
+    let name = image.split_once('@').map_or(image, |(name, _)| name);
+    format!("{name}@{digest}")
 }
 
 #[cfg(test)]
@@ -232,9 +267,23 @@ mod tests {
     }
 
     #[test]
+    fn a_policys_name_becomes_part_of_a_uri() {
+        assert_eq!(escaped("two maintainers/é"), "two%20maintainers%2F%C3%A9");
+    }
+
+    #[test]
+    fn an_image_is_named_by_the_digest_that_was_verified() {
+        for asked in ["r.example/a:v1", "r.example/a:v1@sha256:00"] {
+            assert_eq!(image_uri(asked, "sha256:11"), "r.example/a:v1@sha256:11");
+        }
+    }
+
+    #[test]
     fn another_key_or_a_name_that_is_no_uri_is_refused() {
         let refused = Summarizer::new("https://v.example.com", key(Purpose::Tsa)).unwrap_err();
         assert!(matches!(refused, VsaError::Purpose(Purpose::Tsa)));
+        assert!(Summarizer::named_by_key(key(Purpose::Tsa)).is_err());
+        assert!(Summarizer::named_by_key(key(Purpose::Verifier)).is_ok());
         for id in ["", "verifier", "a b:c", "1:2"] {
             let refused = Summarizer::new(id, key(Purpose::Verifier)).unwrap_err();
             assert!(matches!(refused, VsaError::Id(_)), "{id}");

@@ -44,6 +44,9 @@ pub struct ImageRequest {
     /// `REGISTRY/NAME:TAG` or `REGISTRY/NAME@sha256:…`; the registry is one that the operator allows.
     #[schema(example = "registry.example.com/app:v1")]
     pub(crate) image: String,
+    /// Whether each image of an index must hold as well, those of indexes inside it included.
+    #[serde(default)]
+    pub(crate) recursive: bool,
     /// With `identity` or `key`: the type of the attestation that is wanted; a signature when absent.
     pub(crate) predicate_type: Option<String>,
     /// Who must have signed, by certificate. Exactly one of `identity`, `key`, `policy` and `policyDocument`.
@@ -67,7 +70,7 @@ pub struct ImageRequest {
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ImageAnswer {
-    /// The verdict, about the bytes with this digest.
+    /// The verdict, about the bytes with this digest; with `recursive` about every image below it, too.
     pub verified: bool,
     /// What was verified: `sha256:` and the digest of the manifest that the registry gave.
     pub digest: String,
@@ -88,10 +91,33 @@ pub struct ImageAnswer {
     #[schema(value_type = Option<Object>)]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub evaluation: Option<Box<RawValue>>,
+    /// The images below an index, with `recursive`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub children: Vec<ImageChild>,
     /// The verification summary: a Sigstore bundle v0.3 with a DSSE envelope. Only when asked for and verified.
     #[schema(value_type = Option<Object>)]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub vsa: Option<Box<RawValue>>,
+}
+
+/// One image below an index, judged as the index itself is.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ImageChild {
+    /// The verdict about this image alone.
+    pub verified: bool,
+    /// `sha256:` and the digest of its manifest.
+    pub digest: String,
+    /// Of that manifest.
+    pub media_type: String,
+    /// What did not hold; empty when verified.
+    pub reasons: Vec<Reason>,
+    /// Everything that was found about it, and how it was judged.
+    pub signatures: Vec<ImageSignature>,
+    /// What was checked, requirement by requirement, for `policy` and `policyDocument`.
+    #[schema(value_type = Option<Object>)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub evaluation: Option<Box<RawValue>>,
 }
 
 /// One signature or attestation of an image.
@@ -128,19 +154,19 @@ pub struct ArtifactRef {
 }
 
 /// A certificate's name and OIDC issuer; each exact or as a regular expression that the whole value must match.
-#[derive(Debug, Default, Deserialize, Serialize, ToSchema)]
+#[derive(Clone, Debug, Default, Deserialize, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct IdentityDemand {
     /// The name: e-mail address or URI.
-    pub(crate) certificate_identity: Option<String>,
+    pub certificate_identity: Option<String>,
     /// The name, as a glob that the whole value must match: `*` stops at `/` and `@`, `**` does not.
-    pub(crate) certificate_identity_glob: Option<String>,
+    pub certificate_identity_glob: Option<String>,
     /// The name, as a regular expression.
-    pub(crate) certificate_identity_regexp: Option<String>,
+    pub certificate_identity_regexp: Option<String>,
     /// The OIDC issuer.
-    pub(crate) certificate_oidc_issuer: Option<String>,
+    pub certificate_oidc_issuer: Option<String>,
     /// The OIDC issuer, as a regular expression.
-    pub(crate) certificate_oidc_issuer_regexp: Option<String>,
+    pub certificate_oidc_issuer_regexp: Option<String>,
 }
 
 /// A verdict. HTTP 200 whether or not it is positive.

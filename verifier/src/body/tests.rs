@@ -2,7 +2,9 @@
 
 use super::*;
 use crate::Artifact;
+use crate::digests::EnvelopeDigests;
 use formats::dsse::{self, Envelope, Signature};
+use pki::key::PublicKey;
 
 const KEY: &str = "-----BEGIN PUBLIC KEY-----\nMFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAE2G2Y+2tabdTV5BcGiBIx0a9fAFwrkBbmLSGtks4L3qX6yYY0zufBnhC8Ur/iy55GhWP/9A/bY2LhC30M9+RYtw==\n-----END PUBLIC KEY-----\n";
 const OTHER_KEY: &str = "-----BEGIN PUBLIC KEY-----\nMCowBQYDK2VwAyEAGb9ECWmEzf6FQbrBZ9w7lshQhqowtrbLDFw4rXAxZuE=\n-----END PUBLIC KEY-----\n";
@@ -23,14 +25,7 @@ fn envelope() -> Envelope {
 
 fn check_envelope(body: &Body) -> Result<(), BodyFailure> {
     let envelope = envelope();
-    let pae = dsse::pae(&envelope.payload_type, &envelope.payload.0);
-    check_signed(
-        body,
-        Signed::Dsse {
-            envelope: &envelope,
-            pae,
-        },
-    )
+    check_signed(body, Signed::Dsse(EnvelopeDigests::new(&envelope)))
 }
 
 fn check_message(body: &Body) -> Result<(), BodyFailure> {

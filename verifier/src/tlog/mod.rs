@@ -110,11 +110,11 @@ pub(crate) fn check(
         match check_entry(cx, material, credential, entry, log, times) {
             Ok(evidence) => {
                 step.note(evidence);
-                parties.insert(log.party());
+                parties.insert(log.party.as_str());
             }
             Err(reason) => step.fail(Failure::Entry {
                 position,
-                log: label(log),
+                log: log.label.clone(),
                 reason,
             }),
         }
@@ -155,9 +155,7 @@ fn check_entry(
     body::check(body, material, credential, &cx.digests)?;
     Ok(format!(
         "{} entry {} of {}: {shown}",
-        entry.entry.kind_version.kind,
-        entry.entry.log_index,
-        label(log)
+        entry.entry.kind_version.kind, entry.entry.log_index, log.label
     ))
 }
 
@@ -215,13 +213,4 @@ pub(crate) fn verify_inclusion(
 ) -> Result<(), EntryFailure> {
     proof::verify_inclusion(index, size, &merkle::leaf_hash(body), hashes, root)
         .map_err(|source| EntryFailure::Proof { size, source })
-}
-
-/// A log for people: its URL, else its ID.
-pub(crate) fn label(log: &Log) -> String {
-    if log.base_url.is_empty() {
-        hex::encode(log.id)
-    } else {
-        log.base_url.clone()
-    }
 }

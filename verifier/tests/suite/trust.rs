@@ -36,6 +36,29 @@ fn the_public_root_parses_whole() {
 }
 
 #[test]
+fn anchors_say_when_keys_and_chains_end() {
+    let Some(case) = cases::named("happy-path-v0.3") else {
+        return;
+    };
+    let (root, anchors) = (case.root(), case.trust().anchors());
+    let (logs, authorities) = (
+        root.tlogs.len() + root.ctlogs.len(),
+        root.certificate_authorities.len() + root.timestamp_authorities.len(),
+    );
+    assert_eq!(anchors.len(), logs + authorities);
+    assert_eq!(anchors[0].id, hex::encode(&root.tlogs[0].log_id.key_id.0));
+    let keys = anchors.iter().take(logs);
+    assert!(keys.clone().all(|one| one.certificates_until.is_none()));
+    assert!(keys.clone().any(|one| one.end().is_none()));
+    // The first CA was taken out of use before its certificate ended.
+    let ca = &anchors[logs];
+    assert_eq!(ca.list, TrustList::CertificateAuthorities);
+    let end = root.certificate_authorities[0].valid_for.end_time();
+    assert!(end.is_some() && end < ca.certificates_until);
+    assert_eq!((ca.until, ca.end()), (end, end));
+}
+
+#[test]
 fn every_part_is_needed() {
     for case in cases::good() {
         let root = || case.root();

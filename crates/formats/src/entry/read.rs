@@ -10,17 +10,46 @@ use serde::de::DeserializeOwned;
 
 /// Parses a canonical body; gives kind, version and body.
 pub(super) fn body(json: &[u8]) -> Result<(String, String, Body), EntryError> {
+    // Logs write kind and version first, so one pass does; whatever else is read in two, which also explain what is wrong.
+    if let Some((kind, version)) = canonical_head(json)
+        && let Ok(body) = body_of(kind, version, json)
+    {
+        return Ok((kind.to_owned(), version.to_owned(), body));
+    }
     let (kind, version) = kind_version(json)?;
-    let body = match (kind.as_str(), version.as_str()) {
-        ("hashedrekord", "0.0.1") => hashedrekord_v001(spec(json)?)?,
-        ("dsse", "0.0.1") => dsse_v001(spec(json)?)?,
-        ("hashedrekord", "0.0.2") => hashedrekord_v002(spec(json)?)?,
-        ("dsse", "0.0.2") => dsse_v002(spec(json)?)?,
-        ("intoto", "0.0.1") => intoto_v001(spec(json)?)?,
-        ("intoto", "0.0.2") => intoto_v002(spec(json)?)?,
-        _ => return Err(EntryError::UnknownKind { kind, version }),
-    };
+    let body = body_of(&kind, &version, json)?;
     Ok((kind, version, body))
+}
+
+/// Reads a body of this kind and version; refuses one that says another kind or version.
+fn body_of(kind: &str, version: &str, json: &[u8]) -> Result<Body, EntryError> {
+    match (kind, version) {
+        ("hashedrekord", "0.0.1") => hashedrekord_v001(spec(kind, version, json)?),
+        ("dsse", "0.0.1") => dsse_v001(spec(kind, version, json)?),
+        ("hashedrekord", "0.0.2") => hashedrekord_v002(spec(kind, version, json)?),
+        ("dsse", "0.0.2") => dsse_v002(spec(kind, version, json)?),
+        ("intoto", "0.0.1") => intoto_v001(spec(kind, version, json)?),
+        ("intoto", "0.0.2") => intoto_v002(spec(kind, version, json)?),
+        _ => Err(EntryError::UnknownKind {
+            kind: kind.to_owned(),
+            version: version.to_owned(),
+        }),
+    }
+}
+
+/// Kind and version where JCS puts them; a guess, since what follows may repeat them.
+fn canonical_head(json: &[u8]) -> Option<(&str, &str)> {
+    let rest = json.strip_prefix(br#"{"apiVersion":""#)?;
+    let (version, rest) = until_quote(rest)?;
+    let (kind, _) = until_quote(rest.strip_prefix(br#","kind":""#)?)?;
+    Some((kind, version))
+}
+
+/// A text of at most 16 bytes, as kinds and versions are, and what follows its quotation mark.
+fn until_quote(json: &[u8]) -> Option<(&str, &[u8])> {
+    let end = json.iter().take(17).position(|byte| *byte == b'"')?;
+    let text = std::str::from_utf8(json.get(..end)?).ok()?;
+    Some((text, json.get(end + 1..)?))
 }
 
 /// Reads kind and version of a body of whatever kind.
@@ -40,12 +69,23 @@ pub(super) fn kind_version(json: &[u8]) -> Result<(String, String), EntryError> 
     ))
 }
 
-fn spec<T: DeserializeOwned>(json: &[u8]) -> Result<T, EntryError> {
+fn spec<T: DeserializeOwned>(kind: &str, version: &str, json: &[u8]) -> Result<T, EntryError> {
     #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
     struct Entry<T> {
+        #[serde(default, deserialize_with = "null_default")]
+        kind: String,
+        #[serde(default, deserialize_with = "null_default")]
+        api_version: String,
         spec: Option<T>,
     }
     let entry: Entry<T> = json::parse(json, limits::BODY_BYTES)?;
+    if entry.kind != kind || entry.api_version != version {
+        return Err(EntryError::UnknownKind {
+            kind: entry.kind,
+            version: entry.api_version,
+        });
+    }
     entry.spec.ok_or(EntryError::Missing("spec"))
 }
 
@@ -366,6 +406,24 @@ mod tests {
             Body::parse(&json),
             Ok(("hashedrekord".into(), "0.0.2".into(), body))
         );
+    }
+
+    #[test]
+    fn the_order_of_members_does_not_matter() {
+        let spec = format!(r#"{{"content":{{"hash":{HASH}}},"publicKey":"UEVN"}}"#);
+        let canonical = parse("intoto", "0.0.1", &spec);
+        assert!(canonical.is_ok());
+        for json in [
+            format!(r#"{{"spec":{spec},"kind":"intoto","apiVersion":"0.0.1"}}"#),
+            format!(r#"{{ "apiVersion": "0.0.1", "kind": "\u0069ntoto", "spec": {spec} }}"#),
+            format!(r#"{{"apiVersion":"0.0.1","kind":"\u0069ntoto","spec":{spec}}}"#),
+        ] {
+            assert_eq!(
+                Body::parse(json.as_bytes()).map(|(_, _, body)| body),
+                canonical,
+                "{json}"
+            );
+        }
     }
 
     #[test]

@@ -29,6 +29,11 @@ pub(crate) fn digest(hash: HashAlgorithm, data: &[u8]) -> Vec<u8> {
     backend::digest(hash, data)
 }
 
+/// Hashes parts as if they were one text.
+pub(crate) fn digest_parts(hash: HashAlgorithm, parts: &[&[u8]]) -> Vec<u8> {
+    backend::digest_parts(hash, parts)
+}
+
 /// Hashes `data` with SHA-256.
 pub(crate) fn sha256(data: &[u8]) -> [u8; 32] {
     let mut out = [0; 32];

@@ -21,6 +21,19 @@ pub(crate) fn digest(hash: HashAlgorithm, data: &[u8]) -> Vec<u8> {
     }
 }
 
+pub(crate) fn digest_parts(hash: HashAlgorithm, parts: &[&[u8]]) -> Vec<u8> {
+    fn all<D: Digest>(parts: &[&[u8]]) -> Vec<u8> {
+        let mut hasher = D::new();
+        parts.iter().for_each(|part| hasher.update(part));
+        hasher.finalize().to_vec()
+    }
+    match hash {
+        HashAlgorithm::Sha256 => all::<Sha256>(parts),
+        HashAlgorithm::Sha384 => all::<Sha384>(parts),
+        HashAlgorithm::Sha512 => all::<Sha512>(parts),
+    }
+}
+
 pub(crate) fn sha1(data: &[u8]) -> [u8; 20] {
     sha1::Sha1::digest(data).into()
 }
@@ -284,7 +297,11 @@ mod tests {
             HashAlgorithm::Sha384,
             HashAlgorithm::Sha512,
         ] {
-            assert_eq!(digest(hash, MESSAGE), aws::digest(hash, MESSAGE));
+            let whole = digest(hash, MESSAGE);
+            assert_eq!(whole, aws::digest(hash, MESSAGE));
+            let (head, tail) = MESSAGE.split_at(3);
+            assert_eq!(whole, digest_parts(hash, &[head, tail]));
+            assert_eq!(whole, aws::digest_parts(hash, &[head, tail]));
         }
         assert_eq!(sha1(MESSAGE), aws::sha1(MESSAGE));
     }

@@ -73,7 +73,7 @@ pub(crate) struct VerifyPolicyArgs {
     /// Policy (YAML or JSON) that says who must have signed and attested; --bundle may then be given several times
     #[arg(long, value_name = "F", conflicts_with_all = ["certificate_identity", "certificate_identity_regexp", "certificate_oidc_issuer", "certificate_oidc_issuer_regexp", "key"])]
     pub(crate) policy: Option<PathBuf>,
-    /// Trusted root for a name under `roots` of the policy; may be given several times
+    /// Trusted root for a name under `roots` of the policy; may be given several times. `default` is --trusted-root, and `sigstore` the public instance's, embedded, unless given here
     #[arg(long = "root", value_name = "NAME=F", requires = "policy")]
     pub(crate) roots: Vec<String>,
 }

@@ -99,6 +99,14 @@ impl Subject {
         })
     }
 
+    /// What summaries call it by.
+    pub(crate) fn sha256(&self) -> [u8; 32] {
+        match self {
+            Self::Bytes(bytes) => Sha256::digest(bytes).into(),
+            Self::Digests { sha256, .. } => *sha256,
+        }
+    }
+
     pub(crate) fn as_artifact(&self) -> verifier::Artifact<'_> {
         match self {
             Self::Bytes(bytes) => verifier::Artifact::Bytes(bytes),

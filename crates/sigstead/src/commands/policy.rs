@@ -1,20 +1,22 @@
 //! `sigstead policy`, and `sigstead verify --policy`.
 
 use super::input::{MAX_JSON, Subject, load_trusted_root, read_file_or_stdin, read_limited};
+use super::roots;
+use super::vsa::Facts;
 use crate::cli::VerifyArgs;
 use crate::cli::policy::{CheckArgs, ImportArgs, PolicyCommand, SuggestArgs};
 use crate::exit::{Failure, Outcome};
 use anyhow::{Context, Result, bail};
 use clock::Clock;
 use formats::bundle::Bundle;
-use formats::trust::TrustedRoot;
 use policy::{Candidate, Document, Evaluation, Finding, Severity, SuggestError};
 use std::io::IsTerminal;
-use std::path::{Path, PathBuf};
+use std::path::Path;
+use std::sync::Arc;
+use time::OffsetDateTime;
+use trust::Root;
 use verifier::{TrustMaterial, printable};
 
-/// The name under which the default trusted root stands for policies.
-const DEFAULT_ROOT: &str = "default";
 /// A little more than a policy may have, so that the parser says what is too large.
 const MAX_POLICY: u64 = 1 << 20;
 
@@ -33,62 +35,74 @@ pub(crate) fn load(path: &Path) -> Result<Document> {
     Document::parse(&bytes).with_context(|| format!("{} is not a policy", path.display()))
 }
 
+/// An evaluation, and what it is about.
+pub(crate) struct Judged {
+    pub(crate) evaluation: Evaluation,
+    document: Document,
+    subject: Subject,
+    at: OffsetDateTime,
+    /// SHA-256 of each bundle.
+    bundles: Vec<[u8; 32]>,
+}
+
 /// Evaluates a policy over the bundles that were named.
-pub(crate) fn verify(args: &VerifyArgs, file: &Path) -> Result<Evaluation> {
+pub(crate) fn verify(args: &VerifyArgs, file: &Path) -> Result<Judged> {
     let document = load(file)?;
-    let roots = roots(args, &document)?;
-    let roots: Vec<(&str, &TrustMaterial)> = roots
-        .iter()
-        .map(|(name, root)| (name.as_str(), root))
-        .collect();
+    let roots = roots::load(args, &document)?;
     let subject = Subject::read(&args.artifact)?;
-    let bundles = args
-        .bundle
-        .iter()
-        .map(|path| Ok((path, load_bundle(path)?)))
-        .collect::<Result<Vec<(&PathBuf, Bundle)>>>()?;
-    let candidates: Vec<Candidate<'_>> = bundles
-        .iter()
-        .map(|(path, bundle)| Candidate {
+    let mut digests = Vec::new();
+    let mut candidates = Vec::new();
+    let mut bundles = Vec::new();
+    for path in &args.bundle {
+        let json = read_limited(path, MAX_JSON)?;
+        digests.push(verifier_api::digest(&json));
+        bundles.push((path, parse_bundle(path, &json)?));
+    }
+    for (path, bundle) in &bundles {
+        candidates.push(Candidate {
             place: path.display().to_string(),
             bundle,
             artifact: subject.as_artifact(),
-        })
-        .collect();
-    Ok(document.evaluate(&candidates, &roots, Clock::system().now()))
+        });
+    }
+    let at = Clock::system().now();
+    Ok(Judged {
+        evaluation: document.evaluate(&candidates, &materials(&roots), at),
+        document,
+        subject,
+        at,
+        bundles: digests,
+    })
 }
 
-/// The trusted roots that were named, after the default one if the policy can mean it.
-pub(crate) fn roots(
-    args: &VerifyArgs,
-    document: &Document,
-) -> Result<Vec<(String, TrustMaterial)>> {
-    let mut roots = Vec::new();
-    let wanted = document.roots();
-    if wanted.is_empty() || wanted.iter().any(|name| name == DEFAULT_ROOT) {
-        let root = load_trusted_root(args.trusted_root.as_ref(), &args.data.data_dir)?;
-        let root = TrustMaterial::new(&root).context("trusted root")?;
-        roots.push((DEFAULT_ROOT.to_owned(), root));
+/// Roots as the engine wants them.
+pub(crate) fn materials(roots: &[(String, Arc<Root>)]) -> Vec<(&str, &TrustMaterial)> {
+    let roots = roots.iter();
+    roots
+        .map(|(name, root)| (name.as_str(), root.material()))
+        .collect()
+}
+
+impl Judged {
+    pub(crate) fn facts(&self) -> Result<Facts> {
+        let sha256 = self.subject.sha256();
+        Ok(Facts {
+            uri: verifier_api::artifact_uri(&sha256),
+            sha256,
+            at: self.at,
+            policy_name: Some(self.document.name().to_owned()),
+            demand: verifier_api::canonical_policy(&self.document)?,
+            bundles: self.bundles.clone(),
+        })
     }
-    for named in &args.policy.roots {
-        let (name, path) = named
-            .split_once('=')
-            .with_context(|| format!("--root {named}: write NAME=FILE"))?;
-        let bytes = read_limited(Path::new(path), MAX_JSON)?;
-        let root =
-            TrustedRoot::parse(&bytes).with_context(|| format!("{path} is not a trusted root"))?;
-        let root = TrustMaterial::new(&root).with_context(|| format!("trusted root {name}"))?;
-        if roots.iter().any(|(known, _)| known == name) {
-            bail!("--root {name} is given twice, or is the default one's name");
-        }
-        roots.push((name.to_owned(), root));
-    }
-    Ok(roots)
+}
+
+fn parse_bundle(path: &Path, json: &[u8]) -> Result<Bundle> {
+    Bundle::parse(json).with_context(|| format!("{} is not a bundle", path.display()))
 }
 
 fn load_bundle(path: &Path) -> Result<Bundle> {
-    Bundle::parse(&read_limited(path, MAX_JSON)?)
-        .with_context(|| format!("{} is not a bundle", path.display()))
+    parse_bundle(path, &read_limited(path, MAX_JSON)?)
 }
 
 #[allow(clippy::print_stdout)]

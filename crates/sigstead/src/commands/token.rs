@@ -18,7 +18,8 @@ pub(crate) fn run(args: TokenArgs) -> Result<Outcome, Failure> {
     let signer = KeyFolder::open(layout.keys())
         .and_then(|folder| folder.load(Purpose::DevIssuer))
         .context("development issuer")?;
-    let issuer = DevIssuer::new(&description.url, signer, Clock::system());
+    let url = description.urls.fulcio.as_ref().unwrap_or(&description.url);
+    let issuer = DevIssuer::new(url, signer, Clock::system());
     let token = match (args.who.email, args.who.claims) {
         (Some(email), _) => block_on(issuer.email_token(&email))?,
         (None, Some(path)) => {

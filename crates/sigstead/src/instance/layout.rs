@@ -11,6 +11,8 @@ use std::sync::Arc;
 #[derive(Clone, Debug)]
 pub(crate) struct Layout {
     root: PathBuf,
+    /// Where the process writes: the data folder itself, unless several processes have it.
+    state: PathBuf,
     _lock: Option<Arc<File>>,
 }
 
@@ -19,49 +21,58 @@ impl Layout {
     pub(crate) fn read_only(root: &Path) -> Self {
         Self {
             root: root.to_owned(),
+            state: root.to_owned(),
             _lock: None,
         }
     }
 
     /// Creates the folder when it is missing (mode 0700) and locks it for this process.
     pub(crate) fn lock(root: &Path) -> Result<Self> {
-        fs::DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(root)
-            .with_context(|| {
-                format!(
-                    "cannot create the data folder {}; choose another --data-dir",
-                    root.display()
-                )
-            })?;
+        create_private(root).context("choose another --data-dir")?;
         let root = root
             .canonicalize()
             .with_context(|| format!("cannot resolve {}", root.display()))?;
-        let path = root.join("lock");
-        let file = OpenOptions::new()
+        let lock = lock_folder(&root, "stop it, or choose another --data-dir")?;
+        Ok(Self {
+            state: root.clone(),
+            root,
+            _lock: Some(lock),
+        })
+    }
+
+    /// Takes a data folder that is there, perhaps read-only and with other processes, and a folder for what this one
+    /// writes, which it has for itself.
+    pub(crate) fn serve(root: &Path, state: &Path) -> Result<Self> {
+        let canonical = |path: &Path| {
+            path.canonicalize()
+                .with_context(|| format!("cannot resolve {}", path.display()))
+        };
+        let root = canonical(root).context("run `sigstead init` first, which makes it")?;
+        create_private(state).context("state_dir")?;
+        let state = canonical(state)?;
+        let cure = "stop it, or give this one a state_dir of its own";
+        let lock = lock_folder(&state, cure)?;
+        Ok(Self {
+            root,
+            state,
+            _lock: Some(lock),
+        })
+    }
+
+    /// Whether the data folder is locked for this process, so that no other one serves or changes it.
+    pub(crate) fn is_whole(&self) -> bool {
+        self._lock.is_some() && self.state == self.root
+    }
+
+    /// Whether this process may write what is recorded in the data folder.
+    pub(crate) fn is_writable(&self) -> bool {
+        let opened = OpenOptions::new()
             .create(true)
             .truncate(false)
             .write(true)
             .mode(0o600)
-            .open(&path)
-            .with_context(|| format!("cannot open {}", path.display()))?;
-        match file.try_lock() {
-            Ok(()) => Ok(Self {
-                root,
-                _lock: Some(Arc::new(file)),
-            }),
-            Err(TryLockError::WouldBlock) => bail!(
-                "another process serves the data folder {}; stop it, or choose another --data-dir",
-                root.display()
-            ),
-            Err(TryLockError::Error(error)) => Err(error).with_context(|| {
-                format!(
-                    "cannot lock {}; is the file system a local one?",
-                    path.display()
-                )
-            }),
-        }
+            .open(self.description_lock());
+        opened.is_ok()
     }
 
     pub(crate) fn root(&self) -> &Path {
@@ -77,12 +88,12 @@ impl Layout {
     }
 
     pub(crate) fn trust(&self) -> PathBuf {
-        self.root.join("trust")
+        self.state.join("trust")
     }
 
     /// The TUF repository as a static tree.
     pub(crate) fn tuf(&self) -> PathBuf {
-        self.root.join("tuf")
+        self.state.join("tuf")
     }
 
     /// The TUF root that new clients are given.
@@ -97,6 +108,16 @@ impl Layout {
 
     pub(crate) fn database(&self) -> PathBuf {
         self.root.join("sigstead.db")
+    }
+
+    /// Where the logs are, when they were moved; mode 0600, for it may hold a password.
+    pub(crate) fn database_url(&self) -> PathBuf {
+        self.root.join(crate::database::URL_FILE)
+    }
+
+    /// A move of the logs that is under way; mode 0600.
+    pub(crate) fn relocation(&self) -> PathBuf {
+        self.root.join(crate::database::MOVE_FILE)
     }
 
     /// Held for a moment by who changes the description: the process that serves, or a command beside it.
@@ -119,7 +140,7 @@ impl Layout {
 
     /// The newest signed head of each log, outside the database.
     pub(crate) fn guard(&self) -> PathBuf {
-        self.root.join("guard")
+        self.state.join("guard")
     }
 
     pub(crate) fn description(&self) -> PathBuf {
@@ -127,8 +148,52 @@ impl Layout {
     }
 }
 
+/// Creates a folder that only its owner reaches; one that is there stays as it is.
+fn create_private(folder: &Path) -> Result<()> {
+    fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(folder)
+        .with_context(|| format!("cannot create the folder {}", folder.display()))
+}
+
+/// Locks a folder for this process.
+fn lock_folder(folder: &Path, cure: &str) -> Result<Arc<File>> {
+    let path = folder.join("lock");
+    let file = OpenOptions::new()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .mode(0o600)
+        .open(&path)
+        .with_context(|| format!("cannot open {}", path.display()))?;
+    match file.try_lock() {
+        Ok(()) => Ok(Arc::new(file)),
+        Err(TryLockError::WouldBlock) => bail!(
+            "another process serves the data folder {}; {cure}",
+            folder.display()
+        ),
+        Err(TryLockError::Error(error)) => Err(error).with_context(|| {
+            format!(
+                "cannot lock {}; is the file system a local one?",
+                path.display()
+            )
+        }),
+    }
+}
+
+/// As [`write_atomically`], for the owner's eyes only.
+pub(crate) fn write_secretly(path: &Path, content: &[u8]) -> Result<()> {
+    write_with_mode(path, content, 0o600)
+}
+
 /// Replaces a file so that a reader sees the old or the new content, also after a crash.
 pub(crate) fn write_atomically(path: &Path, content: &[u8]) -> Result<()> {
+    write_with_mode(path, content, 0o666)
+}
+
+/// The mode is narrowed by the process's mask.
+fn write_with_mode(path: &Path, content: &[u8], mode: u32) -> Result<()> {
     let folder = path
         .parent()
         .filter(|folder| !folder.as_os_str().is_empty())
@@ -142,7 +207,11 @@ pub(crate) fn write_atomically(path: &Path, content: &[u8]) -> Result<()> {
     let mut random = [0; 8];
     getrandom::fill(&mut random).map_err(|error| anyhow!("no randomness: {error}"))?;
     let temporary = folder.join(format!(".{name}.{}", hex::encode(random)));
-    let written = File::create_new(&temporary)
+    let written = OpenOptions::new()
+        .create_new(true)
+        .write(true)
+        .mode(mode)
+        .open(&temporary)
         .and_then(|mut file| file.write_all(content).and_then(|()| file.sync_all()))
         .and_then(|()| fs::rename(&temporary, path))
         .and_then(|()| File::open(folder)?.sync_all());

@@ -12,17 +12,20 @@ mod layout;
 mod public;
 mod schedule;
 pub(crate) mod shards;
+mod signers;
+mod urls;
 
 pub(crate) use generations::{Generation, Role, Successor};
-pub(crate) use layout::{Layout, write_atomically};
+pub(crate) use layout::{Layout, write_atomically, write_secretly};
 pub(crate) use public::PublicHalf;
 pub(crate) use schedule::Schedule;
-pub(crate) use shards::{Kind, Record, Shard};
+pub(crate) use shards::{Kind, Record, Shard, host_of};
+pub(crate) use signers::Signers;
+pub(crate) use urls::Urls;
 
 use anyhow::{Context, Result, bail};
 use clock::Clock;
 use keys::{Algorithm, KeyFolder, Purpose, Signer};
-use pki::cert::Certificate;
 use serde::{Deserialize, Serialize};
 use std::os::unix::fs::OpenOptionsExt;
 use time::OffsetDateTime;
@@ -48,21 +51,15 @@ pub(crate) struct Description {
     /// The generations of CA, CT log and timestamp authority behind the first ones, in the order of their rotations.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) successors: Vec<Successor>,
+    /// URLs of roles that have another one than the instance.
+    #[serde(default, skip_serializing_if = "Urls::is_empty")]
+    pub(crate) urls: Urls,
 }
 
-/// Version 2 has shards, version 3 generations of other keys and shards that wait: a release that does not know them must
+/// Version 2 has shards and URLs of roles, version 3 generations of other keys and shards that wait: a release that does not know them must
 /// not serve the folder.
 const FORMATS: std::ops::RangeInclusive<u32> = 1..=3;
 const FORMAT_SHARDS: u32 = 2;
-
-/// The keys that stand behind the services of an instance.
-pub(crate) struct Signers {
-    pub(crate) issuing_ca: Signer,
-    pub(crate) ct_log: Signer,
-    pub(crate) rekor_v1: Signer,
-    pub(crate) rekor_v2: Signer,
-    pub(crate) tsa: Signer,
-}
 
 /// An opened instance.
 pub(crate) struct Instance {
@@ -81,10 +78,22 @@ impl Instance {
         ca: Algorithm,
         clock: &Clock,
     ) -> Result<Self> {
+        Self::open_or_create_with(layout, url, host, None, ca, clock).await
+    }
+
+    /// The same with URLs of single roles; `None` keeps those that are recorded.
+    pub(crate) async fn open_or_create_with(
+        layout: Layout,
+        url: &str,
+        host: &str,
+        urls: Option<Urls>,
+        ca: Algorithm,
+        clock: &Clock,
+    ) -> Result<Self> {
         let folder = KeyFolder::open(layout.keys())?;
-        let description = match load_description(&layout)? {
+        let mut description = match load_description(&layout)? {
             Some(description) => description,
-            None => Description::begin(&layout, url, host, clock)?,
+            None => Description::begin(&layout, url, host, urls.clone(), clock)?,
         };
         if !description.complete {
             kill::pass(Moment::FolderClaimed);
@@ -97,6 +106,14 @@ impl Instance {
                 description.host,
                 host
             );
+        }
+        if let Some(urls) = urls.filter(|urls| *urls != description.urls) {
+            urls.check_follow(&description.urls, &description.url)?;
+            edit(&layout, |description| {
+                description.urls = urls.clone();
+                Ok(())
+            })?;
+            description.urls = urls;
         }
         match description.complete {
             true => Self::open(layout, &folder, description, url),
@@ -117,9 +134,8 @@ impl Instance {
             })?;
             description.url = url.to_owned();
         }
-        let signers = load_signers(folder)?;
         let public = PublicHalf::load(&layout, &description)?;
-        check_match(&layout, &signers, &public)?;
+        let signers = Signers::load(folder, &layout, &public, &signers::OF_SERVICES)?;
         Ok(Self {
             layout,
             public,
@@ -144,13 +160,13 @@ impl Instance {
         let tsa_intermediate = folder
             .load_or_create(Purpose::TsaIntermediate, Algorithm::EcdsaP256)?
             .0;
-        let signers = create_signers(folder, ca)?;
+        let signers = Signers::create(folder, ca)?;
         kill::pass(Moment::KeysMade);
         // 2. Certificates.
         let created = description.created()?;
-        let ca_chain = chains::ca_chain(&root, &signers.issuing_ca, created).await?;
-        let tsa_chain =
-            chains::tsa_chain(&tsa_root, &tsa_intermediate, &signers.tsa, created).await?;
+        let (issuing_ca, tsa) = (signers.get(Purpose::IssuingCa)?, signers.get(Purpose::Tsa)?);
+        let ca_chain = chains::ca_chain(&root, &issuing_ca, created).await?;
+        let tsa_chain = chains::tsa_chain(&tsa_root, &tsa_intermediate, &tsa, created).await?;
         // 3. Public halves, against which every later start is checked.
         let public = PublicHalf {
             url: url.to_owned(),
@@ -158,9 +174,10 @@ impl Instance {
             created,
             ca_chain,
             tsa_chain,
-            ct_log: signers.ct_log.public_key().clone(),
-            rekor_v1: signers.rekor_v1.public_key().clone(),
-            rekor_v2: signers.rekor_v2.public_key().clone(),
+            ct_log: signers.get(Purpose::CtLog)?.public_key().clone(),
+            rekor_v1: signers.get(Purpose::RekorV1)?.public_key().clone(),
+            rekor_v2: signers.get(Purpose::RekorV2)?.public_key().clone(),
+            urls: description.urls.clone(),
             later: Vec::new(),
             successors: Vec::new(),
         };
@@ -179,12 +196,13 @@ impl Instance {
         !self.description.complete
     }
 
-    /// The development issuer's key. It vouches for ten minutes at most, so it may be made anew at any time.
-    pub(crate) fn dev_issuer(&self) -> Result<Signer> {
+    /// Sees to the development issuer's key. It vouches for ten minutes at most, so it may be made anew at any time.
+    pub(crate) fn make_dev_issuer(&mut self) -> Result<()> {
         // RS256, because cosign takes a token by value only when its header says so.
         let folder = KeyFolder::open(self.layout.keys())?;
         let (signer, _) = folder.load_or_create(Purpose::DevIssuer, Algorithm::Rsa2048)?;
-        Ok(signer)
+        self.signers.add(signer);
+        Ok(())
     }
 
     /// The key of the verifier's summaries. A new one begins a new name for them and forks nothing, so an instance of an
@@ -198,9 +216,9 @@ impl Instance {
     /// The key of a generation.
     pub(crate) fn signer_of(&self, generation: &Generation) -> Result<Signer> {
         Ok(match (generation.number, generation.role) {
-            (1, Role::Ca) => self.signers.issuing_ca.clone(),
-            (1, Role::Ct) => self.signers.ct_log.clone(),
-            (1, Role::Tsa) => self.signers.tsa.clone(),
+            (1, Role::Ca) => self.signers.get(Purpose::IssuingCa)?,
+            (1, Role::Ct) => self.signers.get(Purpose::CtLog)?,
+            (1, Role::Tsa) => self.signers.get(Purpose::Tsa)?,
             _ => generation.load_signer(&self.layout)?,
         })
     }
@@ -211,6 +229,20 @@ impl Instance {
         let folder = KeyFolder::open(layout.keys())?;
         let url = description.url.clone();
         Self::open(layout, &folder, description, &url)
+    }
+
+    /// Opens a complete instance for roles that need these keys and no others; creates nothing.
+    pub(crate) fn open_for(layout: Layout, needs: &[Purpose]) -> Result<Self> {
+        let description = describe(&layout)?;
+        let folder = KeyFolder::open(layout.keys())?;
+        let public = PublicHalf::load(&layout, &description)?;
+        let signers = Signers::load(&folder, &layout, &public, needs)?;
+        Ok(Self {
+            layout,
+            public,
+            signers,
+            description,
+        })
     }
 
     /// Marks a new instance as complete, after every role answered.
@@ -230,7 +262,13 @@ impl Instance {
 
 impl Description {
     /// Claims a new folder for a host, before anything else is written into it.
-    fn begin(layout: &Layout, url: &str, host: &str, clock: &Clock) -> Result<Self> {
+    fn begin(
+        layout: &Layout,
+        url: &str,
+        host: &str,
+        urls: Option<Urls>,
+        clock: &Clock,
+    ) -> Result<Self> {
         for left in [
             layout.keys(),
             layout.public(),
@@ -247,16 +285,32 @@ impl Description {
             }
         }
         let description = Self {
-            format: *FORMATS.start(),
+            format: match urls {
+                Some(_) => FORMAT_SHARDS,
+                None => *FORMATS.start(),
+            },
             host: host.to_owned(),
             url: url.to_owned(),
             created: chains::whole_second(clock.now()).format(&Rfc3339)?,
             complete: false,
             shards: Vec::new(),
             successors: Vec::new(),
+            urls: urls.unwrap_or_default(),
         };
         save_description(layout, &description)?;
         Ok(description)
+    }
+
+    /// As it is at this time: what is published and due has taken over, whether somebody wrote that down or not. So a
+    /// process that may not write the folder goes over by its own clock.
+    pub(crate) fn at(&self, now: OffsetDateTime) -> Result<Self> {
+        let mut then = self.clone();
+        for record in then.successors.iter_mut().filter(|one| one.is_pending()) {
+            if record.schedule.is_due(now)? {
+                record.since = Some(record.schedule.switch.clone());
+            }
+        }
+        Ok(then)
     }
 
     /// The time of creation.
@@ -271,7 +325,7 @@ pub(crate) fn describe(layout: &Layout) -> Result<Description> {
     let found = load_description(layout)?.filter(|description| description.complete);
     found.with_context(|| {
         format!(
-            "{} holds no instance; start one with `sigstead up`, or name its folder with --data-dir",
+            "{} holds no instance; start one with `sigstead up` or make one with `sigstead init`, or name its folder with --data-dir",
             layout.root().display()
         )
     })
@@ -332,7 +386,7 @@ fn needed_format(description: &Description) -> u32 {
     if !description.successors.is_empty() || description.shards.iter().any(is_timed) {
         return *FORMATS.end();
     }
-    match description.shards.is_empty() {
+    match description.shards.is_empty() && description.urls.is_empty() {
         true => *FORMATS.start(),
         false => FORMAT_SHARDS,
     }
@@ -341,73 +395,4 @@ fn needed_format(description: &Description) -> u32 {
 fn save_description(layout: &Layout, description: &Description) -> Result<()> {
     let text = serde_json::to_string_pretty(description)? + "\n";
     write_atomically(&layout.description(), text.as_bytes())
-}
-
-fn create_signers(folder: &KeyFolder, ca: Algorithm) -> Result<Signers> {
-    let make = |purpose, algorithm| {
-        folder
-            .load_or_create(purpose, algorithm)
-            .map(|(signer, _)| signer)
-    };
-    Ok(Signers {
-        issuing_ca: make(Purpose::IssuingCa, ca)?,
-        ct_log: make(Purpose::CtLog, Algorithm::EcdsaP256)?,
-        rekor_v1: make(Purpose::RekorV1, Algorithm::EcdsaP256)?,
-        // With ECDSA the log ID does not depend on the host name, and every client derives it alike.
-        rekor_v2: make(Purpose::RekorV2, Algorithm::EcdsaP256)?,
-        tsa: make(Purpose::Tsa, Algorithm::EcdsaP256)?,
-    })
-}
-
-fn load_signers(folder: &KeyFolder) -> Result<Signers> {
-    let load = |purpose| {
-        folder
-            .load(purpose)
-            .context("the instance was complete before: restore the key from a backup, or start anew in another --data-dir")
-    };
-    Ok(Signers {
-        issuing_ca: load(Purpose::IssuingCa)?,
-        ct_log: load(Purpose::CtLog)?,
-        rekor_v1: load(Purpose::RekorV1)?,
-        rekor_v2: load(Purpose::RekorV2)?,
-        tsa: load(Purpose::Tsa)?,
-    })
-}
-
-/// Compares every private key with the public half that was published for it.
-fn check_match(layout: &Layout, signers: &Signers, public: &PublicHalf) -> Result<()> {
-    let leaf = |chain: &[Certificate]| {
-        chain
-            .first()
-            .map(|certificate| certificate.public_key().clone())
-    };
-    let pairs = [
-        (&signers.issuing_ca, leaf(&public.ca_chain), "ca-chain.pem"),
-        (&signers.tsa, leaf(&public.tsa_chain), "tsa-chain.pem"),
-        (&signers.ct_log, Some(public.ct_log.clone()), "ct-log.pem"),
-        (
-            &signers.rekor_v1,
-            Some(public.rekor_v1.clone()),
-            "rekor-v1.pem",
-        ),
-        (
-            &signers.rekor_v2,
-            Some(public.rekor_v2.clone()),
-            "rekor-v2.pem",
-        ),
-    ];
-    for (signer, published, file) in pairs {
-        if published.as_ref() != Some(signer.public_key()) {
-            bail!(
-                "the key {} does not match {}: clients would refuse everything it signs. \
-                 Restore both from the same backup of the data folder",
-                layout
-                    .keys()
-                    .join(format!("{}.pem", signer.purpose().name()))
-                    .display(),
-                layout.public().join(file).display()
-            );
-        }
-    }
-    Ok(())
 }

@@ -2,7 +2,7 @@
 
 use super::generations::{self, Generation, Public, Role, Successor};
 use super::shards::{self, Kind, Record, Shard};
-use super::{Description, Layout, write_atomically};
+use super::{Description, Layout, Urls, write_atomically};
 use anyhow::{Context, Result};
 use pki::cert::Certificate;
 use pki::key::PublicKey;
@@ -22,6 +22,8 @@ pub(crate) struct PublicHalf {
     pub(crate) ct_log: PublicKey,
     pub(crate) rekor_v1: PublicKey,
     pub(crate) rekor_v2: PublicKey,
+    /// URLs of roles that have their own.
+    pub(crate) urls: Urls,
     /// The shards behind those two.
     pub(super) later: Vec<(Record, PublicKey)>,
     /// The generations behind chains and CT log.
@@ -59,6 +61,7 @@ impl PublicHalf {
             ct_log: key("ct-log.pem")?,
             rekor_v1: key("rekor-v1.pem")?,
             rekor_v2: key("rekor-v2.pem")?,
+            urls: description.urls.clone(),
             later: shards::load_keys(layout, description)?,
             successors: generations::load_public(layout, description)?,
         })
@@ -105,6 +108,44 @@ impl PublicHalf {
     pub(crate) fn successor(&self, name: &str) -> Option<Successor> {
         let mut records = self.successors.iter().map(|(record, _)| record);
         records.find(|record| record.name() == name).cloned()
+    }
+
+    /// Where clients reach the certificate authority.
+    pub(crate) fn fulcio_url(&self) -> &str {
+        self.urls.fulcio.as_deref().unwrap_or(&self.url)
+    }
+
+    /// Where clients reach a Rekor API.
+    pub(crate) fn rekor_url(&self, kind: Kind) -> &str {
+        let [(_, v1), (_, v2), _] = self.urls.of_logs(&self.url);
+        match kind {
+            Kind::RekorV1 => v1,
+            Kind::RekorV2 => v2,
+        }
+    }
+
+    /// A CT log, with its path.
+    pub(crate) fn ct_url(&self, log: &Generation) -> String {
+        let [.., (_, ct)] = self.urls.of_logs(&self.url);
+        format!("{ct}{}", log.path())
+    }
+
+    /// The host that names the CT logs.
+    pub(crate) fn ct_host(&self) -> Result<String> {
+        let [.., (_, ct)] = self.urls.of_logs(&self.url);
+        shards::host_of(ct)
+    }
+
+    /// The timestamp authority, with its path.
+    pub(crate) fn timestamp_url(&self) -> String {
+        let base = self.urls.tsa.as_deref().unwrap_or(&self.url);
+        format!("{base}/api/v1/timestamp")
+    }
+
+    /// The TUF repository, with its path.
+    pub(crate) fn tuf_url(&self) -> String {
+        let base = self.urls.tuf.as_deref().unwrap_or(&self.url);
+        format!("{base}/tuf")
     }
 
     /// All shards of a log, oldest first; the last one takes entries, or will when its predecessor is frozen.

@@ -212,8 +212,8 @@ pub(super) fn all(
         kind,
         number: 1,
         key: first.clone(),
-        url: public.url.clone(),
-        host: public.host.clone(),
+        url: public.rekor_url(kind).to_owned(),
+        host: host_of(public.rekor_url(kind))?,
         has_own_host: false,
         start: public.created,
         frozen: None,
@@ -226,14 +226,14 @@ pub(super) fn all(
             before.frozen = Some(time_of(&end.frozen)?);
             before.compromised = record.compromised.as_deref().map(time_of).transpose()?;
         }
-        let url = record.url_under(&public.url);
+        let url = record.url_under(public.rekor_url(kind));
         shards.push(Shard {
             kind,
             number: record.number,
             key: key.clone(),
             host: match &record.url {
                 Some(url) => host_of(url)?,
-                None => public.host.clone(),
+                None => host_of(public.rekor_url(kind))?,
             },
             url,
             has_own_host: record.url.is_some(),

@@ -1,90 +1,103 @@
 //! CA, CT log and timestamp authority of a process that serves, and how their keys change.
 
 use super::Logs;
-use crate::instance::{Generation, Instance, Layout, PublicHalf, Role};
+use super::served::{Later, Place};
+use crate::instance::{Generation, Layout, PublicHalf, Role};
 use anyhow::{Context, Result};
-use axum::Router;
 use clock::Clock;
 use ct::CtLog;
 use fulcio::TrustedChain;
 use keys::Signer;
 use pki::cert::Certificate;
-use prometheus::Registry;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// What exchanges the keys; clones share it.
+/// What exchanges the keys, of those roles that the process has; clones share it.
 #[derive(Clone)]
 pub(crate) struct Authorities {
-    ca: fulcio::Switch,
-    tsa: tsa::Switch,
     clock: Clock,
     now: Arc<Mutex<Now>>,
 }
 
 /// What is in force.
+#[derive(Default)]
 struct Now {
-    /// Numbers of the generations that sign: CA, CT log, timestamp authority.
-    signing: [u32; 3],
-    /// Every CT log that is served, by its generation's number.
+    /// The CA, and the numbers of the generation that issues and of the CT log that it logs in.
+    ca: Option<(fulcio::Switch, [u32; 2])>,
+    /// The timestamp authority, and the number of the generation that stamps.
+    tsa: Option<(tsa::Switch, u32)>,
+    /// Every CT log that is in use here, by its generation's number; none when no role needs one.
     logs: Vec<(u32, CtLog)>,
+    /// Where the CT logs behind the first are reached.
+    later: Option<Later>,
 }
 
 impl Authorities {
-    /// Builds the three roles with the generations that sign now. Answers their routes as well: the CA's, the first CT
-    /// log's below `/ctlog`, the timestamp authority's.
-    pub(crate) async fn begin(
-        instance: &Instance,
+    /// None yet.
+    pub(crate) fn new(clock: Clock) -> Self {
+        Self {
+            clock,
+            now: Arc::default(),
+        }
+    }
+
+    /// Opens the CT logs that are not about to be. Answers the first one and the one that takes entries.
+    pub(crate) async fn open_logs(
+        &self,
+        public: &PublicHalf,
         logs: &Logs,
-        issuers: fulcio::Config,
-        registry: &Registry,
-    ) -> Result<(Self, Router)> {
-        let clock = logs.clock().clone();
-        let active = |role| instance.public.active(role);
-        let (ca, ct, tsa) = (active(Role::Ca)?, active(Role::Ct)?, active(Role::Tsa)?);
-        let roots = chains(&instance.public)?;
-        let mut served = Vec::new();
-        let mut first = Router::new();
-        for generation in instance.public.generations(Role::Ct)? {
+    ) -> Result<(CtLog, CtLog)> {
+        let (mut first, mut active) = (None, None);
+        for generation in public.generations(Role::Ct)? {
             // A pending one is opened by the rotation's own steps.
             if generation.is_pending {
                 continue;
             }
             let (log, signer) = logs.open_ct(&generation).await?;
-            let log = ct_log(&generation, &instance.public, log, signer, &clock, &roots);
-            if generation.number == 1 {
-                first = log.router();
-            }
-            served.push((generation.number, log));
+            let log = self.add_log(&generation, public, log, signer)?;
+            first.get_or_insert_with(|| log.clone());
+            active = Some(log);
         }
-        let in_use = served.iter().find(|(number, _)| *number == ct.number);
-        let (_, in_use) = in_use.context("the CT log that signs is served")?;
-        let deps = fulcio::Deps {
-            signer: instance.signer_of(&ca)?,
-            chain: ca.chain().to_vec(),
-            ct: in_use.clone(),
-            clock: clock.clone(),
-            registry: registry.clone(),
-        };
-        let (ca_router, ca_switch) =
-            fulcio::build_switchable(issuers, deps).context("certificate authority")?;
-        let deps = tsa_deps(&tsa, instance.signer_of(&tsa)?, &clock);
-        let (tsa_router, tsa_switch) =
-            tsa::build_switchable(tsa::Config {}, deps).context("timestamp authority")?;
-        ca_switch.show(bundle(&instance.public)?);
-        let this = Self {
-            ca: ca_switch,
-            tsa: tsa_switch,
-            clock,
-            now: Arc::new(Mutex::new(Now {
-                signing: [ca.number, ct.number, tsa.number],
-                logs: served,
-            })),
-        };
-        Ok((this, ca_router.merge(tsa_router).nest("/ctlog", first)))
+        first.zip(active).context("a role has a first generation")
     }
 
-    /// The served CT log of a generation; one that is new is taken into service.
-    pub(super) fn serve_ct(
+    /// Has the CT logs behind the first reached by these routes.
+    pub(crate) fn route_logs(&self, public: &PublicHalf) -> Result<Later> {
+        let later = Later::default();
+        let mut now = self.lock();
+        for generation in public.generations(Role::Ct)? {
+            if let Some(log) = now.log(generation.number) {
+                route(&later, &generation, log);
+            }
+        }
+        now.later = Some(later.clone());
+        Ok(later)
+    }
+
+    /// Changes the keys of this CA, which issues by the generation that is in force.
+    pub(crate) fn follow_ca(&self, ca: fulcio::Switch, public: &PublicHalf) -> Result<()> {
+        ca.show(bundle(public)?);
+        let numbers = [
+            public.active(Role::Ca)?.number,
+            public.active(Role::Ct)?.number,
+        ];
+        self.lock().ca = Some((ca, numbers));
+        Ok(())
+    }
+
+    /// Changes the keys of this timestamp authority, which stamps by the generation that is in force.
+    pub(crate) fn follow_tsa(&self, tsa: tsa::Switch, public: &PublicHalf) -> Result<()> {
+        let number = public.active(Role::Tsa)?.number;
+        self.lock().tsa = Some((tsa, number));
+        Ok(())
+    }
+
+    /// Whether the process has a CT log in use.
+    pub(super) fn have_logs(&self) -> bool {
+        !self.lock().logs.is_empty()
+    }
+
+    /// Takes a CT log into use; one that is in use already accepts the roots of CAs that came meanwhile.
+    pub(super) fn add_log(
         &self,
         generation: &Generation,
         public: &PublicHalf,
@@ -93,71 +106,81 @@ impl Authorities {
     ) -> Result<CtLog> {
         let roots = chains(public)?;
         let mut now = self.lock();
-        let known = now.logs.iter().find(|(number, _)| *number == generation.number);
-        if let Some((_, log)) = known {
-            // Roots of CAs that came meanwhile, before one of them issues.
+        if let Some(log) = now.log(generation.number) {
+            // Before one of them issues.
             log.accept(&roots);
             return Ok(log.clone());
         }
-        let log = ct_log(generation, public, log, signer, &self.clock, &roots);
+        let config = ct::Config {
+            origin: generation.origin(&public.ct_host()?),
+        };
+        let deps = ct::Deps {
+            log,
+            signer,
+            clock: self.clock.clone(),
+            chains: roots,
+        };
+        let log = CtLog::new(config, deps);
         now.logs.push((generation.number, log.clone()));
+        if let Some(later) = &now.later {
+            route(later, generation, &log);
+        }
         Ok(log)
     }
 
-    /// Has the generations sign that are recorded to. All CT logs are served, and accept all roots.
+    /// Has the generations sign that are to. All CT logs are in use, and accept all roots.
     pub(super) fn apply(&self, layout: &Layout, public: &PublicHalf) -> Result<()> {
         let mut now = self.lock();
         let now = &mut *now;
-        let [ca, ct, tsa] = &mut now.signing;
         let next = public.active(Role::Ct)?;
-        if *ct != next.number {
-            let log = now.logs.iter().find(|(number, _)| *number == next.number);
-            let (_, log) = log.context("the CT log that is to sign is not served")?;
-            self.ca.log_in(log.clone());
-            *ct = next.number;
+        let log = now.log(next.number).cloned();
+        if let Some((switch, [ca, ct])) = &mut now.ca {
+            if *ct != next.number {
+                switch.log_in(log.context("the CT log that is to sign is not in use")?);
+                *ct = next.number;
+            }
+            let next = public.active(Role::Ca)?;
+            if *ca != next.number {
+                let signer = next.load_signer(layout)?;
+                switch.issue_by(signer, next.chain().to_vec())?;
+                *ca = next.number;
+            }
+            switch.show(bundle(public)?);
         }
-        let next = public.active(Role::Ca)?;
-        if *ca != next.number {
-            let signer = next.load_signer(layout)?;
-            self.ca.issue_by(signer, next.chain().to_vec())?;
-            *ca = next.number;
+        if let Some((switch, tsa)) = &mut now.tsa {
+            let next = public.active(Role::Tsa)?;
+            if *tsa != next.number {
+                let signer = next.load_signer(layout)?;
+                switch.stamp_by(tsa_deps(&next, signer, &self.clock))?;
+                *tsa = next.number;
+            }
         }
-        let next = public.active(Role::Tsa)?;
-        if *tsa != next.number {
-            let signer = next.load_signer(layout)?;
-            self.tsa.stamp_by(tsa_deps(&next, signer, &self.clock))?;
-            *tsa = next.number;
-        }
-        self.ca.show(bundle(public)?);
         Ok(())
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Now> {
+    fn lock(&self) -> MutexGuard<'_, Now> {
         self.now.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-fn ct_log(
-    generation: &Generation,
-    public: &PublicHalf,
-    log: tlog::Log,
-    signer: Signer,
-    clock: &Clock,
-    chains: &[Vec<Certificate>],
-) -> CtLog {
-    let config = ct::Config {
-        origin: generation.origin(&public.host),
-    };
-    let deps = ct::Deps {
-        log,
-        signer,
-        clock: clock.clone(),
-        chains: chains.to_vec(),
-    };
-    CtLog::new(config, deps)
+impl Now {
+    fn log(&self, number: u32) -> Option<&CtLog> {
+        let mut logs = self.logs.iter();
+        let found = logs.find(|(known, _)| *known == number);
+        found.map(|(_, log)| log)
+    }
 }
 
-fn tsa_deps(generation: &Generation, signer: Signer, clock: &Clock) -> tsa::Deps {
+/// The first log has its routes from the start.
+fn route(later: &Later, generation: &Generation, log: &CtLog) {
+    if generation.number > 1 {
+        let place = Place::Ct(generation.path());
+        later.add(generation.name(), place, || log.router());
+    }
+}
+
+/// What a timestamp authority is made of.
+pub(crate) fn tsa_deps(generation: &Generation, signer: Signer, clock: &Clock) -> tsa::Deps {
     tsa::Deps {
         signer,
         chain: generation.chain().to_vec(),

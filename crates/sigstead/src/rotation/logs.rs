@@ -1,11 +1,11 @@
 //! The logs that this process has open, each once.
 
-use crate::instance::{Generation, Instance, Kind, Layout, Shard};
+use crate::instance::{Generation, Instance, Kind, Layout, Shard, Signers};
 use crate::outward::Outward;
 use anyhow::{Result, bail};
 use clock::Clock;
 use ct::CtLog;
-use keys::Signer;
+use keys::{Purpose, Signer};
 use std::sync::Arc;
 use tlog::kill::{self, Moment};
 use tlog::{FileGuard, HeadSigner, Limits, Log, OpenError, Store};
@@ -18,6 +18,8 @@ pub(crate) struct Opener {
     pub(crate) clock: Clock,
     /// The instance is new: its first logs are made.
     pub(crate) is_new: bool,
+    /// Of each log.
+    pub(crate) limits: Limits,
     pub(crate) outward: Outward,
 }
 
@@ -36,7 +38,7 @@ impl Opener {
             name,
             signer,
             self.clock.clone(),
-            limits(),
+            self.limits.clone(),
             self.is_new || may_be_missing,
             self.guard.clone(),
             witnesses,
@@ -65,7 +67,7 @@ impl Opener {
 
 /// The engine's own limits. With kill points runs of keys are written and merged within seconds, as they are within hours
 /// in an instance that is used.
-fn limits() -> Limits {
+pub(crate) fn limits() -> Limits {
     let mut limits = Limits::default();
     if cfg!(feature = "kill-points") {
         limits.key_tail = 256;
@@ -77,36 +79,54 @@ fn limits() -> Limits {
 pub(crate) struct Logs {
     opener: Opener,
     layout: Layout,
-    /// The keys of the first logs: Rekor v1, Rekor v2, CT.
-    first: [Signer; 3],
+    signers: Signers,
     host: String,
     open: Mutex<Vec<Opened>>,
 }
 
+/// Which logs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Family {
+    Rekor,
+    Ct,
+}
+
 struct Opened {
+    of: Family,
     name: String,
     log: Log,
     signer: Signer,
 }
 
 impl Logs {
-    pub(crate) fn new(instance: &Instance, opener: Opener) -> Self {
-        Self {
+    pub(crate) fn new(instance: &Instance, opener: Opener) -> Result<Self> {
+        Ok(Self {
             opener,
             layout: instance.layout.clone(),
-            first: [
-                instance.signers.rekor_v1.clone(),
-                instance.signers.rekor_v2.clone(),
-                instance.signers.ct_log.clone(),
-            ],
-            host: instance.public.host.clone(),
+            signers: instance.signers.clone(),
+            host: instance.public.ct_host()?,
             open: Mutex::default(),
-        }
+        })
     }
 
-    /// The clock of the logs.
-    pub(crate) fn clock(&self) -> &Clock {
-        &self.opener.clock
+    /// Whether this process has the keys of the Rekor logs.
+    pub(crate) fn has_rekor(&self) -> bool {
+        self.signers.get(Purpose::RekorV1).is_ok() && self.signers.get(Purpose::RekorV2).is_ok()
+    }
+
+    /// Whether this process has the keys of the CT logs.
+    pub(crate) fn has_ct(&self) -> bool {
+        self.signers.get(Purpose::CtLog).is_ok()
+    }
+
+    /// Whether other processes may have the logs open, too.
+    pub(crate) fn are_shared(&self) -> bool {
+        self.opener.store.is_shared()
+    }
+
+    /// Whether a log is there, also one whose key this process does not have.
+    pub(crate) async fn exists(&self, name: &str) -> Result<bool> {
+        Ok(self.opener.store.head(name).await?.is_some())
     }
 
     /// The log and the key of a shard. A pending one's log is created when it is not there.
@@ -114,25 +134,25 @@ impl Logs {
         let (name, origin) = (shard.name(), shard.origin());
         let signer = || self.signer(shard);
         let heads = |signer| shard.head_signer(signer);
-        self.open_once(name, &origin, shard.is_pending, signer, heads)
+        self.open_once(Family::Rekor, name, &origin, shard.is_pending, signer, heads)
             .await
     }
 
     /// The same for a CT log.
     pub(crate) async fn open_ct(&self, log: &Generation) -> Result<(Log, Signer)> {
         let (name, origin) = (log.name(), log.origin(&self.host));
-        let [.., first] = &self.first;
         let signer = || match log.number {
-            1 => Ok(first.clone()),
+            1 => self.signers.get(Purpose::CtLog),
             _ => log.load_signer(&self.layout),
         };
         let heads = |signer| CtLog::head_signer_of(&origin, signer);
-        self.open_once(name, &origin, log.is_pending, signer, heads)
+        self.open_once(Family::Ct, name, &origin, log.is_pending, signer, heads)
             .await
     }
 
     async fn open_once(
         &self,
+        of: Family,
         name: String,
         origin: &str,
         may_be_missing: bool,
@@ -148,6 +168,7 @@ impl Logs {
         let opened = self.opener.open(&name, origin, heads, may_be_missing);
         let log = opened.await?;
         open.push(Opened {
+            of,
             name,
             log: log.clone(),
             signer: signer.clone(),
@@ -156,18 +177,17 @@ impl Logs {
     }
 
     fn signer(&self, shard: &Shard) -> Result<Signer> {
-        let [v1, v2, _] = &self.first;
         match (shard.number, shard.kind) {
-            (1, Kind::RekorV1) => Ok(v1.clone()),
-            (1, Kind::RekorV2) => Ok(v2.clone()),
+            (1, Kind::RekorV1) => self.signers.get(Purpose::RekorV1),
+            (1, Kind::RekorV2) => self.signers.get(Purpose::RekorV2),
             _ => shard.load_signer(&self.layout),
         }
     }
 
-    /// Names the first log that cannot append. Frozen ones need not.
-    pub(crate) async fn health(&self) -> Result<(), String> {
+    /// Names the first Rekor log, or CT log, that cannot append. Frozen ones need not.
+    pub(crate) async fn health(&self, of: Family) -> Result<(), String> {
         for opened in &*self.open.lock().await {
-            if !opened.log.is_frozen() {
+            if opened.of == of && !opened.log.is_frozen() {
                 let health = opened.log.health().await;
                 health.map_err(|error| format!("{}: {error}", opened.name))?;
             }

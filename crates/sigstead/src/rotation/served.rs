@@ -1,18 +1,16 @@
-//! What clients reach of the logs, while shards are added, and of the authorities, while their keys change.
+//! What clients reach of the Rekor logs, while shards are added; and the routes of logs that come while a process serves.
 //!
 //! The v1 API has all shards under one URL. Each v2 shard has a URL of its own: the first one the instance's, the others a
 //! path below it (`/shards/2`) or a host of their own. Clients demand that the checkpoint's origin is the host of that
 //! URL, and leave its path alone when they write; so both forms work, and only the second one gives monitors an origin
 //! for each shard.
 
-use super::Authorities;
-use crate::instance::{Generation, Kind, PublicHalf, Shard};
+use crate::instance::{Kind, PublicHalf, Shard};
 use anyhow::{Context, Result};
 use axum::Router;
 use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use ct::CtLog;
 use http::Uri;
 use http::uri::{Authority, PathAndQuery};
 use keys::Signer;
@@ -25,9 +23,12 @@ use tower::ServiceExt;
 pub(crate) struct Served {
     v1: rekor::v1::Shards,
     v2: rekor::v2::Shared,
-    routes: Arc<RwLock<Arc<[Route]>>>,
-    authorities: Option<Authorities>,
+    later: Later,
 }
+
+/// The routes of logs behind the first; clones share them.
+#[derive(Clone, Default)]
+pub(crate) struct Later(Arc<RwLock<Arc<[Route]>>>);
 
 /// A v2 shard behind the first, or a CT log behind the first.
 #[derive(Clone)]
@@ -38,7 +39,7 @@ struct Route {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Place {
+pub(super) enum Place {
     /// Below this path of the instance's URL.
     Prefix(String),
     /// The endpoints of a CT log below this path of the instance's URL.
@@ -60,12 +61,13 @@ impl Served {
         let served = Self {
             v1: rekor::v1::Shards::new(first.tree_id(), v1.0, v1.1),
             v2: rekor::v2::Shared::new(registry),
-            routes: Arc::new(RwLock::new(Arc::new([]))),
-            authorities: None,
+            later: Later::default(),
         };
         let max_body = rekor::limits::V1_MAX_BODY;
         let router = rekor::v1::build_sharded(served.v1.clone(), max_body, registry);
-        let config = rekor::v2::Config::new(&public.host);
+        let first = public.shards_of(Kind::RekorV2)?;
+        let first = first.first().context("a log has a first shard")?;
+        let config = rekor::v2::Config::new(&first.host);
         let router = router.merge(served.v2.build(config, v2.0, &v2.1));
         Ok((served, router))
     }
@@ -79,28 +81,9 @@ impl Served {
         }
     }
 
-    /// Has these authorities change their keys, too.
-    pub(crate) fn with(self, authorities: Authorities) -> Self {
-        Self {
-            authorities: Some(authorities),
-            ..self
-        }
-    }
-
-    pub(crate) fn authorities(&self) -> Option<&Authorities> {
-        self.authorities.as_ref()
-    }
-
-    /// Serves a CT log behind the first; one that is served already stays as it is.
-    pub(crate) fn add_ct(&self, generation: &Generation, log: &CtLog) {
-        if generation.number > 1 {
-            let router = || log.router();
-            self.add_route(
-                generation.name(),
-                Place::Ct(generation.path()),
-                router,
-            );
-        }
+    /// The routes of the v2 shards behind the first.
+    pub(crate) fn later(&self) -> &Later {
+        &self.later
     }
 
     fn add_v2(&self, shard: &Shard, log: Log, signer: &Signer) {
@@ -110,11 +93,14 @@ impl Served {
         };
         let config = rekor::v2::Config::new(&shard.host);
         let router = || self.v2.build(config, log, signer);
-        self.add_route(shard.name(), place, router);
+        self.later.add(shard.name(), place, router);
     }
+}
 
-    fn add_route(&self, name: String, place: Place, router: impl FnOnce() -> Router) {
-        let mut routes = self.routes.write().unwrap_or_else(PoisonError::into_inner);
+impl Later {
+    /// Serves a log; one that is served already stays as it is.
+    pub(super) fn add(&self, name: String, place: Place, router: impl FnOnce() -> Router) {
+        let mut routes = self.0.write().unwrap_or_else(PoisonError::into_inner);
         if routes.iter().any(|route| route.name == name) {
             return;
         }
@@ -127,7 +113,7 @@ impl Served {
     }
 
     fn routes(&self) -> Arc<[Route]> {
-        self.routes
+        self.0
             .read()
             .unwrap_or_else(PoisonError::into_inner)
             .clone()
@@ -136,20 +122,18 @@ impl Served {
 
 /// Middleware: sends a request for a log behind the first to that log, with the path as its own API has it.
 pub(crate) async fn dispatch(
-    State(served): State<Served>,
+    State(later): State<Arc<[Later]>>,
     mut request: Request,
     next: Next,
 ) -> Response {
-    let routes = served.routes();
-    if routes.is_empty() {
-        return next.run(request).await;
-    }
-    for route in routes.iter() {
-        let Some(uri) = route.place.claims(&request) else {
-            continue;
-        };
-        *request.uri_mut() = uri;
-        return route.router.clone().oneshot(request).await.into_response();
+    for routes in later.iter().map(Later::routes) {
+        for route in routes.iter() {
+            let Some(uri) = route.place.claims(&request) else {
+                continue;
+            };
+            *request.uri_mut() = uri;
+            return route.router.clone().oneshot(request).await.into_response();
+        }
     }
     next.run(request).await
 }

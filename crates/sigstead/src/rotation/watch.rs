@@ -1,43 +1,35 @@
 //! The serving process's side: it notices what a command records in `instance.json`, and when a recorded time comes.
 
-use super::{Logs, Progress, Served, finish};
+use super::{Keeper, Progress};
 use crate::instance::Layout;
 use std::fs::Metadata;
 use std::os::unix::fs::MetadataExt;
-use std::sync::Arc;
 use std::time::Duration;
 use time::OffsetDateTime;
-use tuf::Repository;
 
 /// How often the file's metadata is looked at.
 const PERIOD: Duration = Duration::from_millis(250);
 /// Before a rotation that failed is tried again.
 const PAUSE: Duration = Duration::from_secs(2);
 
-/// Sees to what changed since `seen`. Runs until it is aborted; stopping at any point is as good as a crash, and the next start goes on.
-pub(crate) async fn watch(
-    layout: Layout,
-    logs: Arc<Logs>,
-    served: Served,
-    oidc: Option<String>,
-    tuf: Repository,
-    mut seen: Seen,
-) {
+/// Sees to what changed since `seen`. Runs until it is aborted; stopping at any point is as good as a crash, and the next
+/// start goes on.
+pub(crate) async fn watch(keeper: Keeper, mut seen: Seen) {
     let mut failing = false;
     loop {
         tokio::time::sleep(PERIOD).await;
-        let now = Stamp::of(&layout);
-        let is_time = seen.next.is_some_and(|next| next <= logs.clock().now());
+        let now = Stamp::of(&keeper.layout);
+        let is_time = seen.next.is_some_and(|next| next <= keeper.clock.now());
         if now.0.is_none() || (now == seen.stamp && !is_time && !failing) {
             continue;
         }
-        let finished = finish(&layout, &logs, Some(&served), oidc.as_deref(), &tuf).await;
-        match finished.and_then(Progress::unless_held_up) {
+        let done = keeper.go_on().await;
+        match done.and_then(Progress::unless_held_up) {
             Ok(progress) => {
                 for text in &progress.ended {
                     tracing::info!("{text}; give the trust files to your clients");
                 }
-                // What `finish` wrote itself needs no second look; what came meanwhile has another stamp than this one.
+                // What was written here needs no second look; what came meanwhile has another stamp than this one.
                 seen = Seen {
                     stamp: now,
                     next: progress.next,

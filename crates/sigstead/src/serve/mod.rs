@@ -1,33 +1,52 @@
 //! `sigstead serve`: roles from a configuration file, on state that `sigstead init` made.
 
-mod config;
-mod service;
-mod table;
+mod addresses;
+pub(crate) mod config;
+mod init;
+mod roles;
+pub(crate) mod table;
+pub(crate) mod tree;
 mod verifier;
 mod witness;
 
-use crate::cli::{InitArgs, Role, ServeArgs};
+pub(crate) use addresses::load as load_tls;
+pub(crate) use init::run as init;
+
+use crate::cli::ServeArgs;
 use crate::exit::{Failure, Outcome};
-use ::service::shutdown::Shutdown;
+use crate::passphrase;
 use ::service::{health, listen, shutdown, telemetry};
-use anyhow::{Context, Result, anyhow};
+use addresses::Addresses;
+use anyhow::{Context, Result};
 use clock::Clock;
 use config::Config;
 use prometheus::Registry;
-use service::Service;
+use roles::Running;
+use sd_notify::NotifyState;
 use std::io::Write;
-use std::net::SocketAddr;
-use std::path::Path;
-use tokio::net::TcpListener;
-use tokio::task::JoinHandle;
 
 /// Shown below the help of `serve`.
 pub(crate) const EXAMPLE: &str = r#"Example:
-  sigstead init witness --config witness.toml
-  sigstead serve --config witness.toml witness
+  sigstead init  --config sigstead.toml            # once: keys, chains, database, trust files
+  sigstead serve --config sigstead.toml            # every role that has a section
+  sigstead serve --config sigstead.toml rekor      # one role, in a process of its own
 
-witness.toml (paths start at its folder; GET /healthz, /readyz on each role's address):
+sigstead.toml (paths start at its folder; GET /healthz, /readyz on each role's address):
+  data_dir = "/var/lib/sigstead"
+  database_url_file = "database-url"     # postgres://…; without it SQLite, for one process
+  url = "https://sigstore.example.com"   # its host names the logs and never changes
+  listen = "127.0.0.1:8080"
   admin_listen = "127.0.0.1:9090"        # optional: Prometheus metrics
+
+  [fulcio]                               # each role may have listen and url of its own
+  issuers = "issuers.yaml"
+  [rekor]
+  [ct]
+  [tsa]
+  [tuf]
+  [verifier]
+
+All settings: sigstead config explain. A witness, or a verifier without an instance:
 
   [witness]
   name = "witness.example.org/w1"        # stays with the key for ever
@@ -47,6 +66,7 @@ witness.toml (paths start at its folder; GET /healthz, /readyz on each role's ad
   listen = "127.0.0.1:8083"              # /api/v1/verify, page at /ui/verifier
   policies = "policies"                  # folder of policy documents
   registries = ["registry.example.com"]  # what /api/v1/verify/image may ask; none by default
+  max_artifact = "64GiB"                 # of an uploaded artifact: KiB, MiB, GiB or TiB
   key = "verifier.pem"                   # made by init; signs verification summaries (SLSA VSA)
   id = "https://verifier.example.com"    # their verifier.id
 
@@ -58,142 +78,97 @@ witness.toml (paths start at its folder; GET /healthz, /readyz on each role's ad
   tuf = "https://tuf.example.com"
   root = "root.json"                     # the root.json to begin with
   folder = "tuf-staging"                 # what was fetched; the last good root answers when a refresh fails
-  refresh = "1d"                         # without it no socket is opened, ever
+  refresh = "1d"                         # without it no socket is opened: see `sigstead trust update`
 "#;
 
-/// `sigstead init`: makes a role's state and prints what others need to know of it.
-pub(crate) fn init(args: InitArgs) -> Result<Outcome, Failure> {
-    telemetry::init(telemetry::Form::Text, "warn");
-    let config = Config::load(&args.config).map_err(Failure::Usage)?;
-    match args.role {
-        Role::Witness => {
-            let settings = section(config.witness, args.role, &args.config)?;
-            let vkey = runtime()?.block_on(witness::init(&settings))?;
-            let who = "This is the witness's verifier key: give it, with the witness's URL, to the operators of the logs.";
-            tell_key(&format!("{vkey}\n"), who, args.role, &args.config)?;
-        }
-        Role::Verifier => {
-            let settings = section(config.verifier, args.role, &args.config)?;
-            let pem = verifier::init(&settings)?;
-            let who =
-                "This is the key of the verifier's summaries: give it to those who rely on them.";
-            tell_key(&pem, who, args.role, &args.config)?;
-        }
-    }
-    Ok(Outcome::Success)
-}
+/// What is logged unless the configuration says otherwise.
+const FILTER: &str = "warn,sigstead=info,access=info,witness=info,verifier_api=info,trust=info,tuf=info,service=info";
 
 /// `sigstead serve`: runs roles until a signal.
 pub(crate) fn run(args: ServeArgs) -> Result<Outcome, Failure> {
-    telemetry::init(
-        telemetry::Form::Text,
-        "warn,sigstead=info,witness=info,verifier_api=info,trust=info",
-    );
     let config = Config::load(&args.config).map_err(Failure::Usage)?;
-    check_roles(&args.roles).map_err(Failure::Usage)?;
-    runtime()?.block_on(serve(args, config))?;
+    let roles = config.roles(&args.roles).map_err(Failure::Usage)?;
+    passphrase::of_config(config.passphrase_file.as_deref()).map_err(Failure::Usage)?;
+    config.check_built().map_err(Failure::Usage)?;
+    let runtime = runtime()?;
+    let _traces = begin_telemetry(&config, &runtime)?;
+    // The first random bytes cost some 30 ms: get them while the database opens.
+    std::thread::spawn(keys::warm_randomness);
+    runtime.block_on(serve(config, roles))?;
     Ok(Outcome::Success)
 }
 
-async fn serve(args: ServeArgs, mut config: Config) -> Result<()> {
-    // 1. The roles, on what is there.
+async fn serve(config: Config, roles: Vec<crate::cli::Role>) -> Result<()> {
+    // 1. The addresses: a taken port is told before a database is opened.
+    let mut addresses = Addresses::bind(&config, &roles).await?;
+    // 2. The roles, on what is there; each answers once.
     let (clock, registry) = (Clock::system(), Registry::new());
-    let mut services = Vec::new();
-    for role in &args.roles {
-        services.push(match role {
-            Role::Witness => {
-                let section = config.witness.take();
-                let section = section.ok_or_else(|| missing(*role, &args.config))?;
-                witness::build(section, &args.config, &clock, &registry).await?
-            }
-            Role::Verifier => {
-                let section = config.verifier.take();
-                let section = section.ok_or_else(|| missing(*role, &args.config))?;
-                verifier::build(section, &args.config, &clock, &registry).await?
-            }
-        });
-    }
-    // 2. Their addresses: all of them before any answers.
-    let mut bound = Vec::new();
-    for service in services {
-        let listener = bind(service.listen, service.role).await?;
-        bound.push((service, listener));
-    }
-    let admin = match config.admin_listen {
-        Some(address) => Some(bind(address, "admin_listen").await?),
-        None => None,
-    };
+    let access = addresses::access(&config, &registry)?;
+    let running = Running::build(&config, &roles, &clock, &registry).await?;
+    let background = running.start().await?;
     // 3. Serve, and say so.
     let (trigger, shutdown) = shutdown::pair();
     tokio::spawn(trigger.on_signals()?);
     let mut screen = String::new();
-    if let Some(listener) = admin {
+    if let Some(listener) = addresses.admin.take() {
         screen += &format!("metrics on http://{}/metrics\n", listener.local_addr()?);
-        let router = health::metrics_router(registry);
+        let router = health::metrics_router(registry).merge(running.health());
         tokio::spawn(listen::serve(listener, router, shutdown.clone()));
     }
-    let mut serving = Vec::new();
-    for (service, listener) in bound {
-        screen += &service.screen(listener.local_addr()?);
-        serving.push(start(service, listener, &shutdown));
-    }
+    let (text, serving) = addresses.serve(&running, &access, &shutdown)?;
+    screen += &text;
     say(&format!("{screen}ready\n"))?;
-    // 4. Finish what is in hand.
+    tell_manager(&[NotifyState::Ready]);
+    // 4. Finish what is in hand: the requests, then the batches that they wait for, then what they stand on.
+    shutdown.wait().await;
+    tell_manager(&[NotifyState::Stopping]);
     for task in serving {
         task.await.context("a listener's task failed")??;
     }
+    background.iter().for_each(|task| task.abort());
+    running.close().await;
     Ok(())
 }
 
-fn start(service: Service, listener: TcpListener, shutdown: &Shutdown) -> JoinHandle<Result<()>> {
-    let serving = listen::serve(listener, service.full_router(), shutdown.clone());
-    tokio::spawn(async move {
-        serving.await?;
-        service.close.await;
-        Ok(())
-    })
+/// Starts log and traces; what is given has to live as long as the process.
+#[cfg(feature = "otel")]
+fn begin_telemetry(
+    config: &Config,
+    runtime: &tokio::runtime::Runtime,
+) -> Result<Option<::service::traces::Traces>> {
+    let filter = config.log.filter.as_deref().unwrap_or(FILTER);
+    let Some(endpoint) = &config.traces else {
+        telemetry::init(config.log.form, filter);
+        return Ok(None);
+    };
+    let _entered = runtime.enter();
+    let traces = ::service::traces::Traces::begin(endpoint, "sigstead")?;
+    telemetry::init_with(config.log.form, filter, &traces);
+    Ok(Some(traces))
 }
 
-async fn bind(address: SocketAddr, what: &str) -> Result<TcpListener> {
-    listen::bind(address).await.context(what.to_owned())
+/// Starts the log.
+#[cfg(not(feature = "otel"))]
+fn begin_telemetry(
+    config: &Config,
+    _runtime: &tokio::runtime::Runtime,
+) -> Result<Option<std::convert::Infallible>> {
+    let filter = config.log.filter.as_deref().unwrap_or(FILTER);
+    telemetry::init(config.log.form, filter);
+    Ok(None)
+}
+
+/// Tells systemd (`Type=notify`); without it nobody listens.
+fn tell_manager(states: &[NotifyState<'_>]) {
+    if let Err(error) = sd_notify::notify(false, states) {
+        tracing::warn!(%error, "the service manager was not told");
+    }
 }
 
 fn runtime() -> Result<tokio::runtime::Runtime> {
     Ok(tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()?)
-}
-
-fn check_roles(roles: &[Role]) -> Result<()> {
-    let twice = |(number, role): (usize, &Role)| roles[..number].contains(role);
-    match roles.iter().enumerate().any(twice) {
-        true => Err(anyhow!("name each role once")),
-        false => Ok(()),
-    }
-}
-
-fn section<T>(section: Option<T>, role: Role, file: &Path) -> Result<T, Failure> {
-    section.ok_or_else(|| Failure::Usage(missing(role, file)))
-}
-
-fn missing(role: Role, file: &Path) -> anyhow::Error {
-    anyhow!(
-        "{} has no section [{}]: see `sigstead serve --help`",
-        file.display(),
-        role.name()
-    )
-}
-
-/// The key alone on standard output, so that a script can take it; what to do with it beside it.
-#[allow(clippy::print_stderr)]
-fn tell_key(key: &str, who: &str, role: Role, config: &Path) -> Result<()> {
-    say(key)?;
-    eprintln!(
-        "{who}\nNext: sigstead serve --config {} {}",
-        config.display(),
-        role.name()
-    );
-    Ok(())
 }
 
 fn say(text: &str) -> Result<()> {

@@ -1,17 +1,17 @@
-//! Reading a TOML file so that every problem is told at once, with its key, its line and its cure.
+//! Reading settings so that every problem is told at once, with its key, its line and its cure.
 
+use super::tree::{Item, Node};
 use anyhow::{Result, bail};
 use std::fmt;
+use std::ops::RangeInclusive;
 use std::path::Path;
-use toml::Spanned;
-use toml::de::{DeTable, DeValue};
 
 /// One thing to mend in a configuration file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Problem {
     /// Path of the setting, e.g. `witness.logs[0].vkey`.
     pub(crate) key: String,
-    /// File and line.
+    /// File and line, or variable, or flag.
     pub(crate) source: String,
     /// What is wrong.
     pub(crate) what: String,
@@ -31,35 +31,31 @@ impl fmt::Display for Problem {
     }
 }
 
-/// The problems of one file, as they are found.
+/// The problems of one configuration, as they are found.
 pub(crate) struct Problems<'a> {
     file: &'a Path,
-    text: &'a str,
     found: Vec<Problem>,
 }
 
 impl<'a> Problems<'a> {
-    pub(crate) fn new(file: &'a Path, text: &'a str) -> Self {
+    pub(crate) fn new(file: &'a Path) -> Self {
         Self {
             file,
-            text,
             found: Vec::new(),
         }
     }
 
-    /// Adds a problem of the setting at byte `at`.
+    /// Adds a problem of the setting that stands at `source`.
     pub(crate) fn add(
         &mut self,
         key: impl Into<String>,
-        at: usize,
+        source: &str,
         what: impl Into<String>,
         cure: impl Into<String>,
     ) {
-        let before = self.text.as_bytes().get(..at).unwrap_or_default();
-        let line = 1 + before.iter().filter(|byte| **byte == b'\n').count();
         self.found.push(Problem {
             key: key.into(),
-            source: format!("{}:{line}", self.file.display()),
+            source: source.to_owned(),
             what: what.into(),
             cure: cure.into(),
         });
@@ -82,25 +78,28 @@ impl<'a> Problems<'a> {
 /// A value with the path of its key and where it stands.
 pub(crate) struct Value<'a> {
     pub(crate) key: String,
-    pub(crate) at: usize,
-    value: &'a DeValue<'a>,
+    pub(crate) at: &'a str,
+    item: &'a Item,
 }
 
 /// A table that is being read; what was not asked for is a problem.
 pub(crate) struct Section<'a> {
     path: String,
-    at: usize,
-    table: &'a DeTable<'a>,
+    pub(crate) at: &'a str,
+    table: &'a [(String, Node)],
     known: Vec<&'static str>,
 }
 
 impl<'a> Section<'a> {
-    /// The file itself.
-    pub(crate) fn root(table: &'a Spanned<DeTable<'a>>) -> Self {
+    /// The whole configuration.
+    pub(crate) fn root(root: &'a Node) -> Self {
         Self {
             path: String::new(),
-            at: 0,
-            table: table.get_ref(),
+            at: &root.source,
+            table: match &root.item {
+                Item::Table(entries) => entries,
+                _ => &[],
+            },
             known: Vec::new(),
         }
     }
@@ -117,12 +116,17 @@ impl<'a> Section<'a> {
     pub(crate) fn get(&mut self, key: &'static str) -> Option<Value<'a>> {
         self.known.push(key);
         let mut entries = self.table.iter();
-        let (_, value) = entries.find(|(name, _)| name.get_ref() == key)?;
+        let (_, node) = entries.find(|(name, _)| name == key)?;
         Some(Value {
             key: self.path(key),
-            at: value.span().start,
-            value: value.get_ref(),
+            at: &node.source,
+            item: &node.item,
         })
+    }
+
+    /// True when the key is there.
+    pub(crate) fn has(&self, key: &str) -> bool {
+        self.table.iter().any(|(name, _)| name == key)
     }
 
     /// The value of a key that must be there.
@@ -141,11 +145,10 @@ impl<'a> Section<'a> {
 
     /// Names the keys that nobody asked for.
     pub(crate) fn finish(self, problems: &mut Problems<'_>) {
-        for (name, _) in self.table.iter() {
-            if !self.known.iter().any(|known| name.get_ref() == known) {
+        for (name, node) in self.table {
+            if !self.known.iter().any(|known| name == known) {
                 let cure = format!("known here: {}", self.known.join(", "));
-                let at = name.span().start;
-                problems.add(self.path(name.get_ref()), at, "is no setting", cure);
+                problems.add(self.path(name), &node.source, "is no setting", cure);
             }
         }
     }
@@ -154,16 +157,54 @@ impl<'a> Section<'a> {
 impl<'a> Value<'a> {
     /// The value as text.
     pub(crate) fn text(&self, problems: &mut Problems<'_>) -> Option<&'a str> {
-        let text = self.value.as_str();
-        if text.is_none() {
-            self.wrong_type("text in quotation marks", problems);
+        match self.item {
+            Item::Text(text) => Some(text),
+            _ => {
+                self.wrong_type("text in quotation marks", problems);
+                None
+            }
         }
-        text
+    }
+
+    /// The value as true or false.
+    pub(crate) fn boolean(&self, problems: &mut Problems<'_>) -> Option<bool> {
+        match self.item {
+            Item::Boolean(is) => Some(*is),
+            _ => {
+                self.wrong_type("true or false", problems);
+                None
+            }
+        }
+    }
+
+    /// The value as a number within bounds.
+    pub(crate) fn number(
+        &self,
+        bounds: RangeInclusive<i64>,
+        problems: &mut Problems<'_>,
+    ) -> Option<usize> {
+        let cure = format!("write a number from {} to {}", bounds.start(), bounds.end());
+        match self.item {
+            Item::Integer(number) if bounds.contains(number) => usize::try_from(*number).ok(),
+            Item::Integer(number) => {
+                problems.add(
+                    self.key.as_str(),
+                    self.at,
+                    format!("is {number}, out of bounds"),
+                    cure,
+                );
+                None
+            }
+            _ => {
+                self.wrong_type("a number", problems);
+                None
+            }
+        }
     }
 
     /// The value as a table.
     pub(crate) fn section(&self, problems: &mut Problems<'_>) -> Option<Section<'a>> {
-        let Some(table) = self.value.as_table() else {
+        let Item::Table(table) = self.item else {
             self.wrong_type("a table", problems);
             return None;
         };
@@ -177,17 +218,16 @@ impl<'a> Value<'a> {
 
     /// The values of an array.
     pub(crate) fn items(&self, problems: &mut Problems<'_>) -> Option<Vec<Value<'a>>> {
-        let Some(array) = self.value.as_array() else {
+        let Item::Array(array) = self.item else {
             self.wrong_type("an array, [ … ]", problems);
             return None;
         };
-        let items = array.iter().enumerate();
-        let value = |(number, item): (usize, &'a Spanned<DeValue<'a>>)| Value {
+        let value = |(number, item): (usize, &'a Node)| Value {
             key: format!("{}[{number}]", self.key),
-            at: item.span().start,
-            value: item.get_ref(),
+            at: &item.source,
+            item: &item.item,
         };
-        Some(items.map(value).collect())
+        Some(array.iter().enumerate().map(value).collect())
     }
 
     /// The value as anything that parses from text.
@@ -208,7 +248,7 @@ impl<'a> Value<'a> {
     }
 
     fn wrong_type(&self, want: &str, problems: &mut Problems<'_>) {
-        let what = format!("is of type {}", self.value.type_str());
+        let what = format!("is of type {}", self.item.type_name());
         problems.add(self.key.as_str(), self.at, what, format!("write {want}"));
     }
 }

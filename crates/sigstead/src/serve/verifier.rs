@@ -1,20 +1,13 @@
-//! The verifier role: its key, made once, and its service.
+//! The verifier role: its key, made once, and its service, by itself or with the instance that it trusts.
 
-use super::config::{RootSource, VerifierConfig};
-use super::service::Service;
-use crate::commands::input::read_limited;
+use super::config::{Config, VerifierConfig};
+use crate::compose::{Part, verifier};
+use crate::instance::Instance;
 use anyhow::{Context, Result, bail};
 use clock::Clock;
-use keys::{Algorithm, KeyFolder, Purpose};
+use keys::{Algorithm, KeyFolder, Purpose, Signer};
 use prometheus::Registry;
-use service::health::Check;
-use std::path::Path;
-use std::sync::Arc;
-use trust::{Roots, SIGSTORE, Tuf};
-use verifier_api::{Config, Deps, Policies, Registries, Summarizer, Verifier};
-
-/// A root.json of TUF; the public instance's has 6 KiB.
-const MAX_ANCHOR: u64 = 1 << 20;
+use verifier_api::{Registries, Summarizer};
 
 /// Makes the key for verification summaries where there is none; gives its public half, PEM. May be called again.
 pub(super) fn init(config: &VerifierConfig) -> Result<String> {
@@ -32,93 +25,58 @@ pub(super) fn init(config: &VerifierConfig) -> Result<String> {
 
 /// Builds the service; creates nothing.
 pub(super) async fn build(
-    config: VerifierConfig,
-    file: &Path,
+    config: &Config,
+    instance: Option<&Instance>,
     clock: &Clock,
     registry: &Registry,
-) -> Result<Service> {
-    let policies = match &config.policies {
-        Some(folder) => Policies::load(folder).context("verifier.policies")?,
-        None => Policies::default(),
+) -> Result<Part> {
+    let section = config.verifier.as_ref();
+    let signer = signer(config, instance)?;
+    let by = signer.as_ref().map(|(id, _)| id.clone());
+    let summarizer = match signer {
+        Some((id, signer)) => Some(Summarizer::new(&id, signer)?),
+        None => None,
     };
-    let summarizer = summarizer(&config, file)?;
-    let roots = roots(&config, clock, registry).await?;
-    let following = roots.follow();
-    let mut facts = vec![
-        (
-            "Trusted roots",
-            roots.names().collect::<Vec<_>>().join(", "),
-        ),
-        ("Policies", policies.len().to_string()),
-    ];
-    if let Some(summaries) = &config.summaries {
-        facts.push(("Summaries by", summaries.id.clone()));
-    }
-    let deps = Deps {
-        roots,
-        policies,
-        clock: clock.clone(),
-        registry: registry.clone(),
+    let registries = section.map(|section| section.registries.clone());
+    let settings = verifier::Settings {
+        roots: section
+            .map(|section| section.roots.clone())
+            .unwrap_or_default(),
+        policies: section.and_then(|section| section.policies.clone()),
+        registries: Registries::Only(registries.unwrap_or_default()),
+        max_artifact: section.and_then(|section| section.max_artifact),
         summarizer,
     };
-    let settings = Config {
-        registries: Registries::Only(config.registries),
-        ..Config::default()
-    };
-    let verifier = verifier_api::build(settings, deps)?;
-    Ok(Service {
-        role: "verifier",
-        listen: config.listen,
-        path: String::new(),
-        facts,
-        router: verifier.router(),
-        check: check(&verifier),
-        close: Box::pin(async move { drop(following) }),
-    })
+    let mut part = verifier::build(settings, instance, clock, registry).await?;
+    part.facts.extend(by.map(|id| ("Summaries by", id)));
+    Ok(part)
 }
 
-fn summarizer(config: &VerifierConfig, file: &Path) -> Result<Option<Summarizer>> {
-    let Some(summaries) = &config.summaries else {
+/// Who signs summaries: the configured key, or the instance's where it is here.
+fn signer(config: &Config, instance: Option<&Instance>) -> Result<Option<(String, Signer)>> {
+    let summaries = config
+        .verifier
+        .as_ref()
+        .and_then(|section| section.summaries.as_ref());
+    if let Some(summaries) = summaries {
+        let signer = KeyFolder::of_file(&summaries.key)?.load(Purpose::Verifier);
+        let signer = signer.with_context(|| {
+            format!(
+                "run: sigstead init verifier --config {}",
+                config.path.display()
+            )
+        })?;
+        return Ok(Some((summaries.id.clone(), signer)));
+    }
+    let Some(instance) = instance else {
         return Ok(None);
     };
-    let signer = KeyFolder::of_file(&summaries.key)?.load(Purpose::Verifier);
-    let signer = signer
-        .with_context(|| format!("run: sigstead init verifier --config {}", file.display()))?;
-    Ok(Some(Summarizer::new(&summaries.id, signer)?))
-}
-
-/// The configured roots, and the public instance's embedded one unless its name is taken.
-async fn roots(config: &VerifierConfig, clock: &Clock, registry: &Registry) -> Result<Roots> {
-    let mut builder = Roots::builder();
-    for root in &config.roots {
-        builder = match &root.source {
-            RootSource::File(path) => builder.file(&root.name, path),
-            RootSource::Tuf {
-                url,
-                anchor,
-                folder,
-                refresh,
-            } => {
-                let place = || format!("trusted root {}", root.name);
-                let anchor = read_limited(anchor, MAX_ANCHOR).with_context(place)?;
-                let mut tuf = Tuf::new(url, anchor, folder).with_context(place)?;
-                if let Some(interval) = refresh {
-                    tuf = tuf.refreshed(*interval).with_context(place)?;
-                }
-                builder.tuf(&root.name, tuf)
-            }
-        };
+    let folder = KeyFolder::open(instance.layout.keys())?;
+    match folder.exists(Purpose::Verifier) {
+        true => {
+            let signer = folder.load(Purpose::Verifier)?;
+            Ok(Some((instance.public.url.clone(), signer)))
+        }
+        false => Ok(None),
     }
-    if !builder.has(SIGSTORE) {
-        builder = builder.embedded();
-    }
-    Ok(builder.build(clock.clone(), registry).await?)
-}
-
-fn check(verifier: &Verifier) -> Check {
-    let verifier = verifier.clone();
-    Arc::new(move || {
-        let checked = verifier.check();
-        Box::pin(async move { checked })
-    })
 }

@@ -1,7 +1,8 @@
 //! The witness role: its state, made once, and its service.
 
 use super::config::WitnessConfig;
-use super::service::Service;
+use crate::cli::Role;
+use crate::compose::Part;
 use anyhow::{Context, Result, bail};
 use clock::Clock;
 use keys::{Algorithm, KeyFolder, Purpose};
@@ -44,11 +45,11 @@ pub(super) async fn init(config: &WitnessConfig) -> Result<VerifierKey> {
 
 /// Builds the service on what [`init`] made; creates nothing.
 pub(super) async fn build(
-    config: WitnessConfig,
+    config: &WitnessConfig,
     file: &Path,
     clock: &Clock,
     registry: &Registry,
-) -> Result<Service> {
+) -> Result<Part> {
     let cure = || format!("run: sigstead init witness --config {}", file.display());
     let signer = KeyFolder::of_file(&config.key)?.load(Purpose::Witness);
     let signer = signer.with_context(cure)?;
@@ -65,9 +66,9 @@ pub(super) async fn build(
     };
     let known = config.logs.len();
     let settings = Config {
-        name: config.name,
+        name: config.name.clone(),
         prefix: config.prefix.clone(),
-        logs: config.logs,
+        logs: config.logs.clone(),
     };
     let deps = Deps {
         signer,
@@ -76,18 +77,16 @@ pub(super) async fn build(
         registry: registry.clone(),
     };
     let witness = server::build(settings, deps).await?;
-    Ok(Service {
-        role: "witness",
-        listen: config.listen,
-        path: config.prefix,
+    let checks = vec![(Role::Witness.name().to_owned(), check(&witness))];
+    Ok(Part {
+        path: config.prefix.clone(),
         facts: vec![
             ("Verifier key", witness.verifier_key().to_string()),
             ("Logs", known.to_string()),
             ("Database", config.database.display().to_string()),
         ],
-        router: witness.router(),
-        check: check(&witness),
         close: Box::pin(async move { store.close().await }),
+        ..Part::new(Role::Witness, witness.router(), checks)
     })
 }
 

@@ -1,22 +1,22 @@
 //! `sigstead up`: a whole Sigstore in one process.
 
-mod compose;
+mod gate;
+mod relocate;
 mod screen;
-mod verifier;
 
-use crate::cli::{KeyType, UpArgs};
+use crate::cli::UpArgs;
+use crate::compose::Issuers;
 use crate::exit::{Failure, Outcome};
 use crate::instance::{Instance, Layout};
 use anyhow::{Context, Result, anyhow, bail};
 use clock::Clock;
-use compose::{Issuers, Services};
-use keys::Algorithm;
+use gate::Gate;
+use relocate::{Gates, Parts, Running, Slot};
 use service::{listen, shutdown, telemetry};
 use std::net::SocketAddr;
+use std::sync::Arc;
+use tokio::sync::Mutex;
 use url::Url;
-
-/// Fulcio's issuer configuration of the public instance has 40 KiB.
-const MAX_ISSUERS: u64 = 1 << 20;
 
 pub(crate) fn run(args: UpArgs) -> Result<Outcome, Failure> {
     telemetry::init(telemetry::Form::Text, "warn,sigstead=info");
@@ -44,47 +44,60 @@ async fn up(args: UpArgs, url: String, host: String) -> Result<()> {
     let clock = Clock::system();
     let issuers = issuers(&args)?;
     let layout = Layout::lock(&args.data.data_dir)?;
-    let algorithm = algorithm(args.ca_key_type);
+    let algorithm = args.ca_key_type.algorithm();
     let mut instance = Instance::open_or_create(layout, &url, &host, algorithm, &clock).await?;
+    if issuers.text.is_none() {
+        instance.make_dev_issuer()?;
+    }
     // 3. The services, on one router; each answers once.
     let database = args.database.or_file_in(&instance.layout);
-    let services = Services::build(&instance, issuers, &database, &args.outward, &clock).await?;
-    services.check_ready().await?;
+    let database = relocate::settle(&instance.layout, database).await?;
+    let parts = Parts {
+        issuers,
+        outward: args.outward,
+        clock,
+    };
+    let built = parts.build(&instance, &database).await?;
     instance.finish()?;
     // 4. The files that clients need, after what an interrupted rotation left to do.
-    let seen = services.finish_rotations(&instance.layout).await?;
+    let seen = built.services.settle().await?;
     // 5. Serve, and say so.
     let (trigger, shutdown) = shutdown::pair();
     tokio::spawn(trigger.on_signals()?);
+    let gates = Gates {
+        clients: Gate::new(built.router()),
+        monitoring: Gate::new(built.metrics()),
+    };
     if let Some(listener) = admin {
-        let router = service::health::metrics_router(services.registry.clone());
-        tokio::spawn(listen::serve(listener, router, shutdown.clone()));
+        let metrics = gates.monitoring.router();
+        tokio::spawn(listen::serve(listener, metrics, shutdown.clone()));
     }
-    let serving = tokio::spawn(listen::serve(listener, services.router.clone(), shutdown));
-    let watching = services.watch_rotations(&instance.layout, seen);
-    let signing = services.keep_tuf_fresh();
-    screen::print(&instance, services.dev_issuer.as_deref(), args.json)?;
+    let serving = tokio::spawn(listen::serve(listener, gates.clients.router(), shutdown));
+    screen::print(&instance, built.services.dev_issuer.as_deref(), args.json)?;
+    let running = Running::new(built, seen);
+    let running: Slot = Arc::new(Mutex::new(Some(running)));
+    let moving = relocate::watch(parts, gates, instance, running.clone(), database);
     // 6. Finish what is in hand.
-    serving.await.context("the listener's task failed")??;
-    watching.abort();
-    signing.abort();
-    services.close().await;
+    tokio::select! {
+        served = serving => served.context("the listener's task failed")??,
+        failed = moving => failed?,
+    }
+    if let Some(running) = running.lock().await.take() {
+        running.close().await;
+    }
     Ok(())
 }
 
 /// Reads and checks the issuers' file, so that its mistakes are told before anything is created.
 fn issuers(args: &UpArgs) -> Result<Issuers> {
     let allow_http = args.allow_http_issuers;
-    let text = match &args.issuers {
-        Some(path) => {
-            let text = issuers_text(path)?;
-            oidc::Config::load(&text, oidc::Transport { allow_http })
-                .with_context(|| path.display().to_string())?;
-            Some(text)
-        }
-        None => None,
-    };
-    Ok(Issuers { text, allow_http })
+    match &args.issuers {
+        Some(path) => Issuers::load(path, allow_http),
+        None => Ok(Issuers {
+            text: None,
+            allow_http,
+        }),
+    }
 }
 
 /// With the development issuer on, anyone who reaches the address may be anyone: loopback only.
@@ -144,18 +157,6 @@ fn with_port(url: String, args: &UpArgs, bound: SocketAddr) -> String {
         format!("http://{bound}")
     } else {
         url
-    }
-}
-
-fn issuers_text(path: &std::path::Path) -> Result<String> {
-    let bytes = crate::commands::input::read_limited(path, MAX_ISSUERS)?;
-    String::from_utf8(bytes).with_context(|| format!("{} is not text", path.display()))
-}
-
-fn algorithm(key_type: KeyType) -> Algorithm {
-    match key_type {
-        KeyType::EcdsaP256 => Algorithm::EcdsaP256,
-        KeyType::EcdsaP384 => Algorithm::EcdsaP384,
     }
 }
 

@@ -1,6 +1,6 @@
 //! The first screen of `up`: where things are, two lines to paste, what to do next.
 
-use crate::instance::{Instance, Kind};
+use crate::instance::{Instance, Kind, Role};
 use crate::trust_files::{SIGNING_CONFIG_FILE, TRUSTED_ROOT_FILE};
 use anyhow::Result;
 use serde_json::json;
@@ -28,12 +28,12 @@ fn json_line(instance: &Instance, dev_issuer: Option<&str>) -> String {
     let url = &instance.public.url;
     json!({
         "url": url,
-        "fulcio": url,
-        "rekor": url,
+        "fulcio": instance.public.fulcio_url(),
+        "rekor": instance.public.rekor_url(Kind::RekorV1),
         "rekor_v2": instance.public.newest(Kind::RekorV2).map_or_else(|_| url.clone(), |shard| shard.url),
-        "timestamp": format!("{url}/api/v1/timestamp"),
-        "ctlog": format!("{url}/ctlog"),
-        "tuf": format!("{url}/tuf"),
+        "timestamp": instance.public.timestamp_url(),
+        "ctlog": instance.public.active(Role::Ct).map_or_else(|_| url.clone(), |log| instance.public.ct_url(&log)),
+        "tuf": instance.public.tuf_url(),
         "tuf_root": instance.layout.tuf_root(),
         "verifier": url,
         "oidc": dev_issuer,

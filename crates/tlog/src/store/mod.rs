@@ -140,6 +140,41 @@ pub enum KeyKind {
     Identity,
 }
 
+/// Says of a whole store that its logs are elsewhere, or not all here yet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fence {
+    /// Which.
+    pub state: FenceState,
+    /// Where they are, or come from; without a password.
+    pub peer: String,
+}
+
+/// What a fence says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FenceState {
+    /// The logs are elsewhere; the store takes no commit.
+    Moved,
+    /// The logs are being copied to here; the store takes commits, and nobody may serve from it.
+    Filling,
+}
+
+impl FenceState {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Moved => "moved",
+            Self::Filling => "filling",
+        }
+    }
+
+    fn parse(name: &str) -> Result<Self, StoreError> {
+        match name {
+            "moved" => Ok(Self::Moved),
+            "filling" => Ok(Self::Filling),
+            _ => Err(StoreError::Impossible(format!("state {name:?} of a fence"))),
+        }
+    }
+}
+
 /// Numbers of the rows that a log has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Inventory {
@@ -166,6 +201,15 @@ pub trait Store: Send + Sync {
     /// Compares the head row with the expected head and, when equal, writes all of the commit; else writes nothing
     /// and answers [`CommitError::Conflict`].
     async fn commit(&self, commit: &Commit) -> Result<(), CommitError>;
+
+    /// Commits that follow on each other, for a copy of a log: together or one by one, in order, so that after an error
+    /// the first ones may be stored.
+    async fn extend(&self, commits: &[Commit]) -> Result<(), CommitError> {
+        for commit in commits {
+            self.commit(commit).await?;
+        }
+        Ok(())
+    }
 
     /// Compares the size and root of the head row and, when they are equal, replaces its checkpoint and time and marks it
     /// frozen: every later commit and freeze answers [`CommitError::Conflict`], as this one does when they differ.
@@ -229,6 +273,17 @@ pub trait Store: Send + Sync {
         Ok(None)
     }
 
+    /// What says that the logs are elsewhere, or not all here yet; `None` for a store that may be served.
+    async fn fence(&self) -> Result<Option<Fence>, StoreError> {
+        Ok(None)
+    }
+
+    /// Puts a fence in the place of the one that is there, or removes it. After [`FenceState::Moved`] no commit that is not
+    /// finished yet succeeds, by whatever process.
+    async fn set_fence(&self, _fence: Option<&Fence>) -> Result<(), StoreError> {
+        Err(StoreError::Unavailable("it cannot be fenced".into()))
+    }
+
     /// Releases what the store holds, after the logs on it are closed. Idempotent.
     async fn close(&self) {}
 }
@@ -249,6 +304,14 @@ pub trait Turn: Send {
 /// because two processes on one file would only ever conflict.
 pub async fn sqlite(path: &Path) -> Result<Arc<dyn Store>, StoreError> {
     Ok(Arc::new(sqlite::Sqlite::open(path).await?))
+}
+
+/// Opens an SQLite database file beside the process that holds it, to read from: commits are refused.
+///
+/// # Errors
+/// [`StoreError::Open`] when there is no such file, and as [`sqlite`].
+pub async fn sqlite_beside(path: &Path) -> Result<Arc<dyn Store>, StoreError> {
+    Ok(Arc::new(sqlite::Sqlite::beside(path).await?))
 }
 
 /// Connects to a PostgreSQL database (`postgres://user@host/name?host=/socket/folder`) and migrates it.

@@ -7,8 +7,8 @@ mod runs;
 mod writer;
 
 use super::{
-    BatchRow, Commit, CommitError, Freeze, Inventory, KeyRow, MAX_SINCE, NewRun, PageId, RunRow,
-    Since, Store, StoreError, Turn,
+    BatchRow, Commit, CommitError, Fence, FenceState, Freeze, Inventory, KeyRow, MAX_SINCE, NewRun,
+    PageId, RunRow, Since, Store, StoreError, Turn,
 };
 use crate::TreeHead;
 use async_trait::async_trait;
@@ -142,6 +142,10 @@ impl Store for Postgres {
 
     async fn commit(&self, commit: &Commit) -> Result<(), CommitError> {
         self.writers.commit(commit).await
+    }
+
+    async fn extend(&self, commits: &[Commit]) -> Result<(), CommitError> {
+        self.writers.extend(commits).await
     }
 
     async fn freeze(&self, freeze: &Freeze) -> Result<(), CommitError> {
@@ -305,6 +309,42 @@ impl Store for Postgres {
             })
         })
         .transpose()
+    }
+
+    async fn fence(&self) -> Result<Option<Fence>, StoreError> {
+        let read = self
+            .read(|| {
+                sqlx::query_as("SELECT state, peer FROM tlog_fence").fetch_optional(&self.readers)
+            })
+            .await;
+        let row: Option<(String, String)> = read?;
+        row.map(|(state, peer)| {
+            let state = FenceState::parse(&state)?;
+            Ok(Fence { state, peer })
+        })
+        .transpose()
+    }
+
+    async fn set_fence(&self, fence: Option<&Fence>) -> Result<(), StoreError> {
+        let set = async {
+            let mut transaction = self.readers.begin().await?;
+            // Waits for the commits that are under way; those that come next wait for this one, and then see the fence.
+            sqlx::query("SELECT FROM tlog_log FOR UPDATE")
+                .execute(&mut *transaction)
+                .await?;
+            sqlx::query("DELETE FROM tlog_fence")
+                .execute(&mut *transaction)
+                .await?;
+            if let Some(fence) = fence {
+                sqlx::query("INSERT INTO tlog_fence (one, state, peer) VALUES (1, $1, $2)")
+                    .bind(fence.state.name())
+                    .bind(&fence.peer)
+                    .execute(&mut *transaction)
+                    .await?;
+            }
+            transaction.commit().await
+        };
+        set.await.map_err(|error: sqlx::Error| read_error(&error))
     }
 
     async fn close(&self) {

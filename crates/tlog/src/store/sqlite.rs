@@ -1,31 +1,35 @@
 //! Logs in one SQLite file: write-ahead log, one writing connection, a few reading ones.
 //!
-//! Every commit is one `BEGIN IMMEDIATE` transaction, handed to the database's thread in two pieces (each costs 50 to 65 µs
-//! through sqlx, however many statements and rows it has), and one sync of the write-ahead log. Copying that log into the database file is left
-//! to a background task: inside commits it is what makes the slowest one in a hundred ten times slower.
+//! Every commit is one `BEGIN IMMEDIATE` transaction on the thread that asks for it, and one sync of the write-ahead log.
+//! Copying that log into the database file is left to a background task: inside commits it is what makes the slowest one in
+//! a hundred ten times slower. Reads go through a pool of connections with threads of their own (50 to 65 µs a statement).
 
 mod checkpointer;
+mod lookup;
+mod place;
 mod runs;
+mod writer;
 
 use super::{
-    BatchRow, Commit, CommitError, Freeze, Inventory, KeyRow, MAX_SINCE, NewRun, PageId, RunRow,
-    Since, Store, StoreError,
+    BatchRow, Commit, CommitError, Fence, FenceState, Freeze, Inventory, KeyRow, MAX_SINCE, NewRun,
+    PageId, RunRow, Since, Store, StoreError,
 };
 use crate::TreeHead;
-use crate::kill::{self, Moment};
 use async_trait::async_trait;
 use bytes::Bytes;
 use checkpointer::Checkpointer;
 use futures::TryStreamExt;
-use sqlx::query::Query;
+use lookup::Lookup;
 use sqlx::sqlite::{
-    Sqlite as Sqlite3, SqliteArguments, SqliteConnectOptions, SqliteJournalMode, SqlitePool,
-    SqlitePoolOptions, SqliteRow, SqliteSynchronous,
+    SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteRow,
+    SqliteSynchronous,
 };
-use sqlx::{AssertSqlSafe, Row, SqliteConnection};
+use sqlx::{Connection, Row, SqliteConnection};
 use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
+use writer::Writer;
 
 /// 8 KiB is one tile and gives 1.4 to 1.7 times the rate of the default 4 KiB.
 const PAGE_SIZE: u32 = 8192;
@@ -41,11 +45,13 @@ static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("../../migrations/sq
 /// One database file, held by this process.
 pub(super) struct Sqlite {
     path: PathBuf,
-    writer: SqlitePool,
+    writer: Writer,
     readers: SqlitePool,
+    lookup: Lookup,
     checkpointer: Checkpointer,
-    /// Held, never read: the operating system releases it with the process, however that ends.
-    _lock: File,
+    /// Held, never read: the operating system releases it with the process, however that ends, or with
+    /// the store. A reader beside has none.
+    lock: Mutex<Option<File>>,
 }
 
 impl Sqlite {
@@ -62,19 +68,20 @@ impl Sqlite {
             .busy_timeout(BUSY_TIMEOUT)
             .pragma("wal_autocheckpoint", "0");
         let opened = |error: sqlx::Error| open_error(path, &error);
-
-        let writer = SqlitePoolOptions::new()
-            .max_connections(1)
-            .idle_timeout(None)
-            .max_lifetime(None);
-        let writer = writer.connect_with(options.clone()).await.map_err(opened)?;
+        // Makes the file, and the mode that stays with it.
+        let mut maker = SqliteConnection::connect_with(&options)
+            .await
+            .map_err(opened)?;
         if check {
-            quick_check(path, &writer).await?;
+            quick_check(path, &mut maker).await?;
         }
         MIGRATIONS
-            .run(&writer)
+            .run(&mut maker)
             .await
             .map_err(|error| migration_error(path, &error))?;
+        // Before the other one is closed: the last to close copies the write-ahead log.
+        let writer = Writer::open(path)?;
+        maker.close().await.map_err(opened)?;
         let readers = SqlitePoolOptions::new()
             .max_connections(READERS)
             .connect_lazy_with(options.pragma("query_only", "1"));
@@ -83,21 +90,53 @@ impl Sqlite {
             path: path.to_owned(),
             writer,
             readers,
+            lookup: Lookup::new(path),
             checkpointer,
-            _lock: lock,
+            lock: Mutex::new(Some(lock)),
         })
     }
 
-    fn read_error(&self, error: &sqlx::Error) -> StoreError {
-        match error {
-            sqlx::Error::ColumnDecode { .. } | sqlx::Error::Decode(_) => {
-                StoreError::Impossible(error.to_string())
-            }
-            _ if is_damage(error) => StoreError::Damaged {
+    /// Reads what another process writes. Its connections are told to refuse every change.
+    pub(super) async fn beside(path: &Path) -> Result<Self, StoreError> {
+        let options = SqliteConnectOptions::new()
+            .filename(path)
+            .busy_timeout(BUSY_TIMEOUT)
+            .pragma("wal_autocheckpoint", "0")
+            .pragma("query_only", "1");
+        let readers = SqlitePoolOptions::new().max_connections(READERS);
+        let readers = readers.connect_with(options).await;
+        let readers = readers.map_err(|error| open_error(path, &error))?;
+        let writer = Writer::none(path);
+        let checkpointer = Checkpointer::start(writer.clone(), readers.clone());
+        Ok(Self {
+            path: path.to_owned(),
+            writer,
+            readers,
+            lookup: Lookup::new(path),
+            checkpointer,
+            lock: Mutex::default(),
+        })
+    }
+
+    /// Says that the write-ahead log has grown, when it has.
+    fn done(&self, outcome: Result<(), CommitError>) -> Result<(), CommitError> {
+        if outcome.is_ok() {
+            self.checkpointer.wake();
+        }
+        outcome
+    }
+
+    fn read_error(&self, error: &(impl Fault + std::fmt::Display)) -> StoreError {
+        let detail = error.to_string();
+        if error.is_impossible() {
+            StoreError::Impossible(detail)
+        } else if error.is_damage() {
+            StoreError::Damaged {
                 path: self.path.clone(),
-                detail: error.to_string(),
-            },
-            _ => StoreError::Unavailable(error.to_string()),
+                detail,
+            }
+        } else {
+            StoreError::Unavailable(detail)
         }
     }
 }
@@ -141,62 +180,19 @@ impl Store for Sqlite {
     }
 
     async fn create(&self, log: &str, head: &TreeHead) -> Result<(), CommitError> {
-        let done = sqlx::query(
-            "INSERT INTO tlog_log (name, size, root, time_ms, checkpoint) VALUES (?1, ?2, ?3, ?4, ?5)
-             ON CONFLICT (name) DO NOTHING",
-        )
-        .bind(log.to_owned())
-        .bind(signed(head.size)?)
-        .bind(head.root.to_vec())
-        .bind(head.time_ms)
-        .bind(head.checkpoint.to_vec())
-        .execute(&self.writer)
-        .await
-        // An INSERT alone is its own transaction: an error may come from its commit.
-        .map_err(|error| CommitError::Unknown(error.to_string()))?;
-        self.checkpointer.wake();
-        if done.rows_affected() == 1 {
-            Ok(())
-        } else {
-            Err(CommitError::Conflict)
-        }
+        self.done(self.writer.create(log, head).await)
     }
 
     async fn commit(&self, commit: &Commit) -> Result<(), CommitError> {
-        let mut connection = self.writer.acquire().await.map_err(failed)?;
-        let outcome = write(&mut connection, commit).await;
-        match outcome {
-            Ok(()) => self.checkpointer.wake(),
-            Err(CommitError::Conflict) => {}
-            Err(_) => {
-                // On a full disk or a failed write SQLite rolls back by itself, and sqlx goes on believing that the
-                // transaction is open: this connection could never begin another one. A new one can.
-                let _ = connection.close().await;
-            }
-        }
-        outcome
+        self.done(self.writer.commit(commit).await)
+    }
+
+    async fn extend(&self, commits: &[Commit]) -> Result<(), CommitError> {
+        self.done(self.writer.extend(commits).await)
     }
 
     async fn freeze(&self, freeze: &Freeze) -> Result<(), CommitError> {
-        let Freeze { log, head } = freeze;
-        let done = sqlx::query(
-            "UPDATE tlog_log SET time_ms = ?1, checkpoint = ?2, frozen = 1
-             WHERE name = ?3 AND size = ?4 AND root = ?5 AND frozen = 0",
-        )
-        .bind(head.time_ms)
-        .bind(head.checkpoint.to_vec())
-        .bind(log.clone())
-        .bind(signed(head.size)?)
-        .bind(head.root.to_vec())
-        .execute(&self.writer)
-        .await
-        // An UPDATE alone is its own transaction: an error may come from its commit.
-        .map_err(|error| CommitError::Unknown(error.to_string()))?;
-        self.checkpointer.wake();
-        match done.rows_affected() {
-            1 => Ok(()),
-            _ => Err(CommitError::Conflict),
-        }
+        self.done(self.writer.freeze(freeze).await)
     }
 
     async fn tile(&self, log: &str, level: u8, index: u64) -> Result<Option<Bytes>, StoreError> {
@@ -300,7 +296,8 @@ impl Store for Sqlite {
     }
 
     async fn pages(&self, log: &str, pages: &[PageId]) -> Result<Vec<Option<Bytes>>, StoreError> {
-        runs::pages(self, log, pages).await
+        let found = self.lookup.pages(log, pages);
+        found.map_err(|error| self.read_error(&error))
     }
 
     async fn put_run(
@@ -309,15 +306,7 @@ impl Store for Sqlite {
         run: &NewRun,
         replaced: &[RunRow],
     ) -> Result<(), CommitError> {
-        let mut connection = self.writer.acquire().await.map_err(failed)?;
-        let outcome = runs::put(&mut connection, log, run, replaced).await;
-        match outcome {
-            Ok(()) => self.checkpointer.wake(),
-            Err(CommitError::Conflict) => {}
-            // As for a commit.
-            Err(_) => drop(connection.close().await),
-        }
-        outcome
+        self.done(self.writer.put_run(log, run, replaced).await)
     }
 
     async fn inventory(&self, log: &str) -> Result<Option<Inventory>, StoreError> {
@@ -341,73 +330,36 @@ impl Store for Sqlite {
         .transpose()
     }
 
+    async fn fence(&self) -> Result<Option<Fence>, StoreError> {
+        let row: Option<(String, String)> = sqlx::query_as("SELECT state, peer FROM tlog_fence")
+            .fetch_optional(&self.readers)
+            .await
+            .map_err(|error| self.read_error(&error))?;
+        row.map(|(state, peer)| {
+            let state = FenceState::parse(&state)?;
+            Ok(Fence { state, peer })
+        })
+        .transpose()
+    }
+
+    async fn set_fence(&self, fence: Option<&Fence>) -> Result<(), StoreError> {
+        let done = self.done(self.writer.set_fence(fence).await);
+        done.map_err(|error| StoreError::Unavailable(error.to_string()))
+    }
+
     async fn close(&self) {
         self.checkpointer.stop();
         self.readers.close().await;
+        self.lookup.close();
         self.writer.close().await;
-    }
-}
-
-/// One transaction. Until COMMIT is sent, an error means that nothing was written.
-async fn write(connection: &mut SqliteConnection, commit: &Commit) -> Result<(), CommitError> {
-    // Both in one query: a statement of its own costs 50 to 65 µs on its way to the database's thread and back. The commit
-    // stays apart, because what failed before it is not stored, and of the commit itself nobody knows.
-    let written = statements(commit)?.fetch_all(&mut *connection).await;
-    // The head row, when it was the expected one.
-    if written.map_err(failed)?.is_empty() {
-        let undone = sqlx::query("ROLLBACK").execute(connection).await;
-        undone.map_err(failed)?;
-        return Err(CommitError::Conflict);
-    }
-    kill::pass(Moment::BatchWritten);
-    let committed = sqlx::query("COMMIT").execute(connection).await;
-    committed.map_err(|error| CommitError::Unknown(error.to_string()))?;
-    Ok(())
-}
-
-/// Compares and swaps the head row (invariant 2), then writes the batch and its tiles, each only if the one before it
-/// wrote its row. The transaction is left open. Numbered parameters are shared by the statements.
-fn statements(commit: &Commit) -> Result<Query<'_, Sqlite3, SqliteArguments>, CommitError> {
-    let Commit { head, batch, .. } = commit;
-    let mut text = "BEGIN IMMEDIATE;
-        UPDATE tlog_log SET size = $1, root = $2, time_ms = $3, checkpoint = $4
-        WHERE name = $5 AND size = $6 AND root = $7 AND frozen = 0
-        RETURNING id;
-        INSERT INTO tlog_batch (log, first, count, time_ms, hashes, identities, checkpoint, extras, bodies)
-        SELECT id, $8, $9, $10, $11, $12, $13, $14, $15 FROM tlog_log WHERE name = $5 AND changes() = 1;"
-        .to_owned();
-    for number in (16..).step_by(3).take(commit.tiles.len()) {
-        let (level, index, hashes) = (number, number + 1, number + 2);
-        text += &format!(
-            "INSERT INTO tlog_tile (log, level, idx, hashes)
-             SELECT id, ${level}, ${index}, ${hashes} FROM tlog_log WHERE name = $5 AND changes() = 1
-             ON CONFLICT (log, level, idx) DO UPDATE SET hashes = excluded.hashes;"
+        // Handles of closed logs may be kept for long; the file is free from here on.
+        drop(
+            self.lock
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .take(),
         );
     }
-    // At most one text for each number of levels: all of them stay prepared.
-    let mut query = sqlx::query(AssertSqlSafe(text))
-        .bind(signed(head.size)?)
-        .bind(head.root.to_vec())
-        .bind(head.time_ms)
-        .bind(head.checkpoint.to_vec())
-        .bind(commit.log.clone())
-        .bind(signed(commit.expected_size)?)
-        .bind(commit.expected_root.to_vec())
-        .bind(signed(batch.first)?)
-        .bind(i64::from(batch.count))
-        .bind(batch.time_ms)
-        .bind(batch.hashes.to_vec())
-        .bind(batch.identities.to_vec())
-        .bind(batch.checkpoint.to_vec())
-        .bind(batch.extras.to_vec())
-        .bind(batch.bodies.to_vec());
-    for tile in &commit.tiles {
-        query = query
-            .bind(i64::from(tile.level))
-            .bind(signed(tile.index)?)
-            .bind(tile.hashes.to_vec());
-    }
-    Ok(query)
 }
 
 fn head_from(row: &SqliteRow) -> Result<TreeHead, StoreError> {
@@ -462,18 +414,8 @@ fn number(row: &SqliteRow, column: &str) -> Result<u64, StoreError> {
     u64::try_from(value).map_err(|_| StoreError::Impossible(format!("{column} is {value}")))
 }
 
-/// SQLite's integers end at 2^63 - 1, and so does a log's size here.
-fn signed(value: u64) -> Result<i64, CommitError> {
-    i64::try_from(value)
-        .map_err(|_| CommitError::Failed("a log in SQLite has at most 2^63 - 1 entries".into()))
-}
-
 fn saturate(value: u64) -> i64 {
     i64::try_from(value).unwrap_or(i64::MAX)
-}
-
-fn failed(error: sqlx::Error) -> CommitError {
-    CommitError::Failed(error.to_string())
 }
 
 fn impossible(error: sqlx::Error) -> StoreError {
@@ -503,9 +445,9 @@ fn hold(path: &Path) -> Result<File, StoreError> {
     }
 }
 
-async fn quick_check(path: &Path, pool: &SqlitePool) -> Result<(), StoreError> {
+async fn quick_check(path: &Path, connection: &mut SqliteConnection) -> Result<(), StoreError> {
     let found: String = sqlx::query_scalar("PRAGMA quick_check(1)")
-        .fetch_one(pool)
+        .fetch_one(connection)
         .await
         .map_err(|error| open_error(path, &error))?;
     match found.as_str() {
@@ -517,9 +459,9 @@ async fn quick_check(path: &Path, pool: &SqlitePool) -> Result<(), StoreError> {
     }
 }
 
-fn open_error(path: &Path, error: &sqlx::Error) -> StoreError {
+fn open_error(path: &Path, error: &(impl Fault + std::fmt::Display)) -> StoreError {
     let (path, detail) = (path.to_owned(), error.to_string());
-    if is_damage(error) {
+    if error.is_damage() {
         StoreError::Damaged { path, detail }
     } else {
         StoreError::Open { path, detail }
@@ -528,7 +470,7 @@ fn open_error(path: &Path, error: &sqlx::Error) -> StoreError {
 
 fn migration_error(path: &Path, error: &sqlx::migrate::MigrateError) -> StoreError {
     match error {
-        sqlx::migrate::MigrateError::Execute(error) if is_damage(error) => open_error(path, error),
+        sqlx::migrate::MigrateError::Execute(error) if error.is_damage() => open_error(path, error),
         _ => StoreError::Migration {
             path: path.to_owned(),
             detail: error.to_string(),
@@ -536,10 +478,41 @@ fn migration_error(path: &Path, error: &sqlx::migrate::MigrateError) -> StoreErr
     }
 }
 
-/// The primary result code is SQLITE_CORRUPT (11) or SQLITE_NOTADB (26).
-fn is_damage(error: &sqlx::Error) -> bool {
-    let code = error
-        .as_database_error()
-        .and_then(|error| error.code()?.parse::<u32>().ok());
-    matches!(code.map(|code| code & 0xff), Some(11 | 26))
+/// What an error of either library says.
+trait Fault {
+    /// The file is damaged.
+    fn is_damage(&self) -> bool;
+    /// A value is of another type than this release writes.
+    fn is_impossible(&self) -> bool;
+}
+
+impl Fault for sqlx::Error {
+    fn is_damage(&self) -> bool {
+        let code = self
+            .as_database_error()
+            .and_then(|error| error.code()?.parse::<u32>().ok());
+        // The primary result code is SQLITE_CORRUPT (11) or SQLITE_NOTADB (26).
+        matches!(code.map(|code| code & 0xff), Some(11 | 26))
+    }
+
+    fn is_impossible(&self) -> bool {
+        matches!(self, Self::ColumnDecode { .. } | Self::Decode(_))
+    }
+}
+
+impl Fault for rusqlite::Error {
+    fn is_damage(&self) -> bool {
+        use rusqlite::ErrorCode::{DatabaseCorrupt, NotADatabase};
+        matches!(
+            self.sqlite_error_code(),
+            Some(DatabaseCorrupt | NotADatabase)
+        )
+    }
+
+    fn is_impossible(&self) -> bool {
+        matches!(
+            self,
+            Self::FromSqlConversionFailure(..) | Self::InvalidColumnType(..)
+        )
+    }
 }

@@ -5,6 +5,7 @@
 )]
 
 mod appending;
+mod copying;
 mod corruption;
 mod duplicates;
 mod faults;

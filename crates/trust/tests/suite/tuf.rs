@@ -6,7 +6,7 @@ use clock::Clock;
 use prometheus::Registry;
 use std::path::Path;
 use std::time::Duration;
-use trust::{BuildError, PUBLIC_GOOD, Roots, SourceKind, Tuf};
+use trust::{BuildError, PUBLIC_GOOD, Roots, SourceKind, Tuf, TufError};
 
 const NAME: &str = "staging";
 const DAY: i64 = 86_400;
@@ -139,4 +139,36 @@ async fn a_repository_of_another_key_is_refused() {
     let tuf = Tuf::new(&repository.url, other.anchor(), folder.path()).unwrap();
     let tuf = tuf.refreshed(Duration::from_secs(86_400)).unwrap();
     assert!(build(tuf).await.is_err());
+}
+
+#[tokio::test]
+async fn an_update_fetches_without_an_interval_and_leaves_what_a_later_start_reads() {
+    let mut repository = Repository::new().await;
+    let folder = tempfile::tempdir().unwrap();
+    repository.publish(PUBLIC_GOOD, DAY).await;
+    let source = tuf(&repository, folder.path());
+    let now = Clock::system().now();
+    let first = source.update(now).await.unwrap();
+    assert!(first.is_new && first.expires > now);
+    assert!(!source.update(now).await.unwrap().is_new);
+
+    let asked = repository.requests();
+    let roots = build(source).await.unwrap();
+    assert_eq!(roots.get(NAME).unwrap().digest(), first.root.digest());
+    assert_eq!(repository.requests(), asked);
+}
+
+#[tokio::test]
+async fn an_update_that_fails_leaves_what_was_there() {
+    let mut repository = Repository::new().await;
+    let folder = tempfile::tempdir().unwrap();
+    repository.publish(PUBLIC_GOOD, DAY).await;
+    let source = tuf(&repository, folder.path());
+    let now = Clock::system().now();
+    let first = source.update(now).await.unwrap().root.digest();
+    repository.publish(b"{}", DAY).await;
+    let refused = source.update(now).await.unwrap_err();
+    assert!(matches!(refused, TufError::Content(_)), "{refused}");
+    let roots = build(source).await.unwrap();
+    assert_eq!(roots.get(NAME).unwrap().digest(), first);
 }

@@ -8,6 +8,7 @@ mod contract;
 mod images;
 mod instance;
 mod matrix;
+mod moving;
 mod mutants;
 mod our_images;
 mod private;
@@ -50,6 +51,8 @@ enum Part {
     Tuf,
     /// Keys that change while clients sign
     Rotate,
+    /// Backup, restore and migration under load
+    Move,
 }
 
 pub(crate) fn run(options: &Options) -> Result<()> {
@@ -87,6 +90,9 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     }
     if wanted(Part::Rotate) {
         rotate::run(&tools, folder.path())?;
+    }
+    if wanted(Part::Move) {
+        moving::run(&tools, folder.path())?;
     }
     println!("== end to end: {:.1} s", start.elapsed().as_secs_f64());
     Ok(())

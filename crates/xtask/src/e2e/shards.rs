@@ -17,9 +17,16 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 /// Signed with each Rekor version by each client, at some point of the story.
-struct Signed {
+pub(super) struct Signed {
     by: &'static str,
     bundle: PathBuf,
+}
+
+impl Signed {
+    /// The bundle's path, for a command line.
+    pub(super) fn path(&self) -> String {
+        self.bundle.display().to_string()
+    }
 }
 
 pub(super) fn run(tools: &Tools, folder: &Path) -> Result<()> {
@@ -62,7 +69,7 @@ pub(super) fn run(tools: &Tools, folder: &Path) -> Result<()> {
     Ok(())
 }
 
-fn sign_all(clients: &[&Client], folder: &Path, round: u32) -> Result<Vec<Signed>> {
+pub(super) fn sign_all(clients: &[&Client], folder: &Path, round: u32) -> Result<Vec<Signed>> {
     let mut signed = Vec::new();
     for client in clients.iter().filter(|client| client.signs()) {
         for rekor in [1, 2] {
@@ -78,7 +85,7 @@ fn sign_all(clients: &[&Client], folder: &Path, round: u32) -> Result<Vec<Signed
     Ok(signed)
 }
 
-fn verify_all(clients: &[&Client], bundles: &[Signed]) -> Result<()> {
+pub(super) fn verify_all(clients: &[&Client], bundles: &[Signed]) -> Result<()> {
     for signed in bundles {
         for client in clients {
             let check = Check {
@@ -151,10 +158,10 @@ fn under_load(instance: &Instance, more: &[&str]) -> Result<()> {
     Ok(())
 }
 
-type Statuses = JoinHandle<Result<Vec<u16>>>;
+pub(super) type Statuses = JoinHandle<Result<Vec<u16>>>;
 
 /// Writes to the URLs in turn, one entry after the other, until told to stop.
-fn write(api: Api, urls: Vec<String>, stop: &Arc<AtomicBool>) -> Result<Statuses> {
+pub(super) fn write(api: Api, urls: Vec<String>, stop: &Arc<AtomicBool>) -> Result<Statuses> {
     let stop = stop.clone();
     let mut requests = load::stream(api, 8)?;
     Ok(std::thread::spawn(move || {
@@ -195,7 +202,7 @@ fn follow(data: PathBuf, stop: &Arc<AtomicBool>) -> Result<Statuses> {
     }))
 }
 
-fn joined(statuses: Statuses) -> Result<Vec<u16>> {
+pub(super) fn joined(statuses: Statuses) -> Result<Vec<u16>> {
     statuses.join().ok().context("a writing thread failed")?
 }
 

@@ -80,6 +80,15 @@ impl Site {
         (status, body(response).await)
     }
 
+    /// Serves on an address of its own until the test ends.
+    pub(crate) async fn serve(&self) -> String {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap().to_string();
+        let router = self.router.clone();
+        tokio::spawn(async move { axum::serve(listener, router).await });
+        address
+    }
+
     pub(crate) async fn post(&self, path: &str, body: impl Into<Body>) -> (u16, Value) {
         let request = Request::post(path).header("content-type", "application/json");
         self.send(request.body(body.into()).unwrap()).await

@@ -1,4 +1,4 @@
-//! Images: who may be asked. What is fetched is tested with real registries.
+//! Images: who may be asked. What is found there: see `found`.
 
 use crate::fixture::{IDENTITY, ISSUER, Site};
 use serde_json::{Value, json};

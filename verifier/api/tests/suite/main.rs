@@ -7,9 +7,16 @@
 
 mod advice;
 mod batch;
+mod busy;
 mod cache;
 mod fixture;
+mod found;
+mod hostile;
 mod image;
 mod json;
 mod policy;
+// One registry in memory for all who test with one.
+#[allow(dead_code, reason = "other tests use more of it")]
+#[path = "../../../../crates/oci/tests/registry/fake.rs"]
+mod registry;
 mod upload;

@@ -45,7 +45,7 @@ pub(super) async fn run(stopped: &Stopped, log: &str, yes: bool) -> Result<Outco
     Ok(Outcome::Success)
 }
 
-fn costs(log: &str, have: u64, signed: u64, other_root: bool) -> String {
+pub(crate) fn costs(log: &str, have: u64, signed: u64, other_root: bool) -> String {
     if other_root {
         return format!(
             "Log {log}: the database has another tree than the one that was signed: its root of the first {signed} entries \

@@ -9,7 +9,7 @@ use tlog::TreeHead;
 use tlog::fsck::HeadVerifier;
 
 /// How one log signs its heads.
-pub(super) struct Heads {
+pub(crate) struct Heads {
     /// First line of the note.
     origin: String,
     /// Name and hint of the signature line.
@@ -29,10 +29,10 @@ enum Form {
 
 impl Heads {
     /// The logs of an instance by their names in the store.
-    pub(super) fn all(public: &PublicHalf) -> Result<Vec<(String, Self)>> {
-        let mut heads = Vec::new();
+    pub(crate) fn all(public: &PublicHalf) -> Result<Vec<(String, Self)>> {
+        let (mut heads, host) = (Vec::new(), public.ct_host()?);
         for log in public.generations(Role::Ct)? {
-            heads.push((log.name(), Self::of_ct(&log, &public.host)?));
+            heads.push((log.name(), Self::of_ct(&log, &host)?));
         }
         for shard in public.shards()? {
             heads.push((shard.name(), Self::of(&shard)));
@@ -59,6 +59,29 @@ impl Heads {
             key: shard.key.clone(),
             form: Form::Note,
         }
+    }
+
+    /// Opens a checkpoint that somebody was given.
+    ///
+    /// # Errors
+    /// What does not hold, as a clause.
+    pub(crate) fn open(&self, checkpoint: &str) -> Result<TreeHead, String> {
+        let note = SignedNote::parse(checkpoint).map_err(|error| error.to_string())?;
+        let body = Checkpoint::parse(note.text()).map_err(|error| error.to_string())?;
+        let mut blobs = note.by(&self.name, self.hint);
+        let time = match (&self.form, blobs.next()) {
+            (Form::Rfc6962, Some(blob)) => blob.first_chunk::<8>().copied(),
+            _ => None,
+        };
+        let time = time.map(u64::from_be_bytes).unwrap_or_default();
+        let head = TreeHead {
+            size: body.size,
+            root: body.root,
+            time_ms: i64::try_from(time).unwrap_or_default(),
+            checkpoint: checkpoint.as_bytes().to_vec().into(),
+        };
+        self.verify_head(&head)?;
+        Ok(head)
     }
 
     fn verify(&self, message: &[u8], signature: &[u8]) -> bool {

@@ -1,7 +1,7 @@
 //! `sigstead fsck`: recomputes the logs of a stopped instance from their stored bytes.
 
-mod accept;
-mod heads;
+pub(crate) mod accept;
+pub(crate) mod heads;
 mod report;
 
 use crate::cli::{DatabaseArgs, FsckArgs};
@@ -65,7 +65,7 @@ async fn check_log(stopped: &Stopped, name: &str, heads: &Heads, json: bool) -> 
 }
 
 /// On a terminal, on standard error, so that the report can be piped.
-fn bar(name: &str, json: bool) -> ProgressBar {
+pub(crate) fn bar(name: &str, json: bool) -> ProgressBar {
     let target = match std::io::stderr().is_terminal() && !json {
         true => ProgressDrawTarget::stderr(),
         false => ProgressDrawTarget::hidden(),

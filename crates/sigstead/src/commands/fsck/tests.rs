@@ -6,7 +6,7 @@ use crate::instance::{Instance, Kind};
 use bytes::Bytes;
 use clap::Parser;
 use clock::Clock;
-use keys::Algorithm;
+use keys::{Algorithm, Purpose};
 use tlog::fsck::HeadVerifier;
 use tlog::{HeadSigner, Limits, Log, Submission, TreeHead};
 
@@ -54,18 +54,21 @@ async fn instance() -> (tempfile::TempDir, PublicHalf, Vec<(String, TreeHead)>) 
 fn signers(instance: &Instance) -> [(&'static str, Arc<dyn HeadSigner>); 3] {
     let (host, signers) = (&instance.public.host, &instance.signers);
     [
-        ("ct", ct::CtLog::head_signer(host, signers.ct_log.clone())),
+        (
+            "ct",
+            ct::CtLog::head_signer(host, signers.get(Purpose::CtLog).unwrap()),
+        ),
         (
             "rekor-v1",
             instance
                 .public
                 .newest(Kind::RekorV1)
                 .unwrap()
-                .head_signer(signers.rekor_v1.clone()),
+                .head_signer(signers.get(Purpose::RekorV1).unwrap()),
         ),
         (
             "rekor-v2",
-            rekor::v2::head_signer(host, signers.rekor_v2.clone()),
+            rekor::v2::head_signer(host, signers.get(Purpose::RekorV2).unwrap()),
         ),
     ]
 }

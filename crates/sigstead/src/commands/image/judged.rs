@@ -1,9 +1,11 @@
 //! `sigstead verify IMAGE --policy F`: everything that was found about the image, judged together.
 
-use super::verify::find;
+use super::verify::{find, uri};
 use crate::cli::VerifyArgs;
-use crate::commands::policy::{load, roots};
+use crate::commands::policy::{load, materials};
+use crate::commands::roots;
 use crate::commands::verify::outcome;
+use crate::commands::vsa::{self, Facts, Summaries};
 use crate::exit::{Failure, Outcome};
 use anyhow::Result;
 use clock::Clock;
@@ -13,22 +15,49 @@ use serde::Serialize;
 use std::fmt::Write as _;
 use std::io::IsTerminal;
 use std::path::Path;
+use time::OffsetDateTime;
 use verifier::{TrustMaterial, printable};
 
-pub(super) fn verify(args: &VerifyArgs, file: &Path) -> Result<Outcome, Failure> {
-    let judged = judge(args, file).map_err(Failure::Usage)?;
+pub(super) fn verify(
+    args: &VerifyArgs,
+    file: &Path,
+    summaries: Option<&Summaries>,
+) -> Result<Outcome, Failure> {
+    let (judged, facts) = judge(args, file).map_err(Failure::Usage)?;
+    vsa::write_if(judged.verified, summaries, || Ok(facts))?;
     judged.print(args.json).map_err(Failure::Failed)?;
     Ok(outcome(judged.verified))
 }
 
-fn judge(args: &VerifyArgs, file: &Path) -> Result<Judged> {
+fn judge(args: &VerifyArgs, file: &Path) -> Result<(Judged, Facts)> {
     let document = load(file)?;
-    let roots = roots(args, &document)?;
-    let roots: Vec<(&str, &TrustMaterial)> = roots
-        .iter()
-        .map(|(name, root)| (name.as_str(), root))
-        .collect();
-    Ok(Judged::new(&args.artifact, find(args)?, &document, &roots))
+    let roots = roots::load(args, &document)?;
+    let found = find(args)?;
+    let at = Clock::system().now();
+    let facts = Facts {
+        uri: uri(args, found.digest)?,
+        sha256: found.digest.0,
+        at,
+        policy_name: Some(document.name().to_owned()),
+        demand: verifier_api::canonical_policy(&document)?,
+        bundles: verifier_api::image_bundles(&found),
+    };
+    let judging = Judging {
+        name: &args.artifact,
+        document: &document,
+        roots: &materials(&roots),
+        at,
+    };
+    Ok((Judged::new(&judging, found), facts))
+}
+
+/// What images are judged by.
+struct Judging<'a> {
+    name: &'a str,
+    document: &'a Document,
+    roots: &'a [(&'a str, &'a TrustMaterial)],
+    /// Now.
+    at: OffsetDateTime,
 }
 
 /// One image under a policy. The JSON form is stable: members are only added.
@@ -52,12 +81,7 @@ struct Judged {
 }
 
 impl Judged {
-    fn new(
-        name: &str,
-        found: Found,
-        document: &Document,
-        roots: &[(&str, &TrustMaterial)],
-    ) -> Self {
+    fn new(judging: &Judging<'_>, found: Found) -> Self {
         let mut unreadable = Vec::new();
         let mut candidates = Vec::new();
         for one in &found.signatures {
@@ -70,13 +94,12 @@ impl Judged {
                 Err(reason) => unreadable.push(format!("{}: {reason}", one.place)),
             }
         }
-        let evaluation = document.evaluate(&candidates, roots, Clock::system().now());
+        let document = judging.document;
+        let evaluation = document.evaluate(&candidates, judging.roots, judging.at);
         let children = found.children.into_iter();
-        let children: Vec<Self> = children
-            .map(|child| Self::new(name, child, document, roots))
-            .collect();
+        let children: Vec<Self> = children.map(|child| Self::new(judging, child)).collect();
         Self {
-            image: name.to_owned(),
+            image: judging.name.to_owned(),
             digest: found.digest,
             media_type: found.media_type,
             verified: evaluation.verified && children.iter().all(|child| child.verified),

@@ -7,6 +7,7 @@ pub(crate) mod sign;
 pub(crate) mod verify;
 
 pub(crate) use access::access;
+pub(crate) use report::say;
 
 use super::token::block_on;
 use anyhow::{Result, bail};

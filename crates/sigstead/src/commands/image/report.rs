@@ -20,7 +20,7 @@ pub(crate) struct ImageReport {
     /// As named on the command line.
     image: String,
     /// What was verified.
-    digest: ImageDigest,
+    pub(crate) digest: ImageDigest,
     media_type: String,
     /// Of this image and, when they were asked for, of all its children.
     pub(crate) verified: bool,

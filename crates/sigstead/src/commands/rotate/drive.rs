@@ -3,12 +3,13 @@
 use crate::cli::{DataArgs, DatabaseArgs};
 use crate::instance::{Description, Instance, Layout, PublicHalf, describe};
 use crate::outward::Outward;
-use crate::rotation::{self, Logs, Opener, Progress};
+use crate::rotation::{self, Authorities, Keeper, Logs, Opener, Progress};
 use crate::tuf_repository;
 use anyhow::{Context, Result, bail};
 use clock::Clock;
 use indicatif::{ProgressBar, ProgressDrawTarget};
 use std::io::IsTerminal;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 use time::OffsetDateTime;
 use tlog::FileGuard;
@@ -111,7 +112,7 @@ async fn finish(
         }
     };
     let finished = finished.await;
-    taken.logs.close().await;
+    taken.close().await;
     finished
 }
 
@@ -132,9 +133,8 @@ fn is_enough(state: State, now: OffsetDateTime) -> Option<Option<OffsetDateTime>
 
 /// A folder that nobody serves, taken for the time of the rotation.
 pub(super) struct Taken {
-    pub(super) layout: Layout,
-    pub(super) logs: Logs,
-    pub(super) tuf: tuf::Repository,
+    logs: Arc<Logs>,
+    keeper: Keeper,
 }
 
 impl Taken {
@@ -151,21 +151,33 @@ impl Taken {
             guard: FileGuard::open(&instance.layout.guard())?,
             clock: clock.clone(),
             is_new: false,
+            limits: rotation::limits(),
             outward: Outward::default(),
         };
-        Ok(Some(Self {
-            tuf: tuf_repository::open(&instance.layout, &database, clock)?,
-            logs: Logs::new(&instance, opener),
+        let logs = Arc::new(Logs::new(&instance, opener)?);
+        let keeper = Keeper {
+            clock: clock.clone(),
+            logs: Some(logs.clone()),
+            served: None,
+            authorities: Authorities::new(clock.clone()),
+            oidc: crate::commands::trust::oidc_url(&instance.layout),
+            tuf: Some(tuf_repository::open(&instance.layout, &database, clock)?),
+            shows_trust: true,
+            advances: true,
             layout: instance.layout,
-        }))
+        };
+        Ok(Some(Self { logs, keeper }))
     }
 
     /// Does what is to be done now.
     pub(super) async fn step(&self) -> Result<()> {
-        let oidc = crate::commands::trust::oidc_url(&self.layout);
-        let finished =
-            rotation::finish(&self.layout, &self.logs, None, oidc.as_deref(), &self.tuf).await;
-        finished.and_then(Progress::unless_held_up).map(drop)
+        let progress = self.keeper.go_on().await;
+        progress.and_then(Progress::unless_held_up).map(drop)
+    }
+
+    /// Closes the logs, and what they stand on.
+    pub(super) async fn close(self) {
+        self.logs.close().await;
     }
 }
 

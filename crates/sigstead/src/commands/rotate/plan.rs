@@ -29,7 +29,7 @@ impl Plan {
         if args.url.is_some() && args.log == RotatedLog::RekorV1 {
             bail!(
                 "--url is for a Rekor v2 shard; all Rekor v1 shards are under {}",
-                public.url
+                public.rekor_url(Kind::RekorV1)
             );
         }
         let pending = description
@@ -160,7 +160,7 @@ fn own_url(text: &str, public: &PublicHalf) -> Result<String> {
     let host = host_of(text)?;
     let shards = public.shards()?;
     let taken = |shard: &Shard| shard.kind == Kind::RekorV2 && shard.host == host;
-    if host == public.host || shards.iter().any(taken) {
+    if shards.iter().any(taken) {
         bail!(
             "--url {text}: the host {host} names a log already; give the shard a host of its own, or leave --url away"
         );

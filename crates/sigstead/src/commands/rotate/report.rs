@@ -155,5 +155,5 @@ fn before(record: &Record, public: &PublicHalf) -> Option<Shard> {
 }
 
 fn url(record: &Record, public: &PublicHalf) -> String {
-    record.url_under(&public.url)
+    record.url_under(public.rekor_url(record.log))
 }

@@ -44,6 +44,7 @@ async fn instance_on(server: Option<&str>) -> tempfile::TempDir {
         guard: FileGuard::open(&instance.layout.guard()).unwrap(),
         clock,
         is_new: true,
+        limits: tlog::Limits::default(),
         outward: crate::outward::Outward::default(),
     };
     let logs = Logs::new(&instance, opener);

@@ -1,6 +1,6 @@
 //! The section `[verifier]`.
 
-use super::{ADDRESS, address, path_in};
+use super::{address, optional, path_in};
 use crate::serve::table::{Problems, Section, Value};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -9,12 +9,15 @@ use std::time::Duration;
 /// Settings of the verifier role. Paths are resolved.
 #[derive(Debug)]
 pub(crate) struct VerifierConfig {
-    pub(crate) listen: SocketAddr,
+    /// `None`: the address of roles without one.
+    pub(crate) listen: Option<SocketAddr>,
     /// Key and name for verification summaries.
     pub(crate) summaries: Option<Summaries>,
     pub(crate) policies: Option<PathBuf>,
     /// Registries that callers may have asked about images.
     pub(crate) registries: Vec<String>,
+    /// Bytes of an uploaded artifact.
+    pub(crate) max_artifact: Option<u64>,
     pub(crate) roots: Vec<RootConfig>,
 }
 
@@ -26,14 +29,14 @@ pub(crate) struct Summaries {
 }
 
 /// A trusted root by name.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct RootConfig {
     pub(crate) name: String,
     pub(crate) source: RootSource,
 }
 
 /// Where a trusted root comes from.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum RootSource {
     File(PathBuf),
     Tuf {
@@ -49,6 +52,7 @@ pub(crate) enum RootSource {
 const NAME: &str = "write a name of letters, digits, '-', '_', '.', e.g. name = \"default\"";
 const SOURCE: &str = "write file = \"PATH\", or tuf = \"https://…\" with root and folder";
 const REFRESH: &str = "write a whole number and m, h or d, at least 1m, e.g. refresh = \"1d\"";
+const SIZE: &str = "write a whole number and KiB, MiB, GiB or TiB, e.g. max_artifact = \"64GiB\"";
 const REGISTRY: &str =
     "write host or host:port, as in references: registries = [\"registry.example.com:5000\"]";
 const ID: &str =
@@ -60,9 +64,7 @@ pub(super) fn read(
     folder: &Path,
     problems: &mut Problems<'_>,
 ) -> Option<VerifierConfig> {
-    let listen = section
-        .require("listen", ADDRESS, problems)
-        .and_then(|value| address(&value, problems));
+    let listen = optional(section.get("listen"), |value| address(value, problems));
     let summaries = summaries(&mut section, folder, problems);
     let policies = optional(section.get("policies"), |value| {
         path_in(folder, value, problems)
@@ -71,6 +73,9 @@ pub(super) fn read(
         Some(value) => registries(&value, problems),
         None => Some(Vec::new()),
     };
+    let max_artifact = optional(section.get("max_artifact"), |value| {
+        value.parse(bytes, SIZE, problems)
+    });
     let roots = match section.get("roots") {
         Some(value) => roots(&value, folder, problems),
         None => Some(Vec::new()),
@@ -81,19 +86,9 @@ pub(super) fn read(
         summaries: summaries?,
         policies: policies?,
         registries: registries?,
+        max_artifact: max_artifact?,
         roots: roots?,
     })
-}
-
-/// A setting that may be absent: outside `None` means that it is there and wrong.
-fn optional<T>(
-    value: Option<Value<'_>>,
-    read: impl FnOnce(&Value<'_>) -> Option<T>,
-) -> Option<Option<T>> {
-    match value {
-        Some(value) => read(&value).map(Some),
-        None => Some(None),
-    }
 }
 
 fn summaries(
@@ -208,6 +203,26 @@ fn check_name(text: &str) -> Result<String, &'static str> {
     }
 }
 
+fn bytes(text: &str) -> Result<u64, &'static str> {
+    let problem = "is no size";
+    let (count, unit) = text
+        .split_at_checked(text.len().saturating_sub(3))
+        .ok_or(problem)?;
+    let unit = match unit {
+        "KiB" => 1 << 10,
+        "MiB" => 1 << 20,
+        "GiB" => 1 << 30,
+        "TiB" => 1 << 40,
+        _ => return Err(problem),
+    };
+    let count: u64 = count.trim_end().parse().map_err(|_| problem)?;
+    match count.checked_mul(unit) {
+        // Nothing could be uploaded at all.
+        None | Some(0) => Err(problem),
+        Some(bytes) => Ok(bytes),
+    }
+}
+
 fn interval(text: &str) -> Result<Duration, &'static str> {
     let problem = "is no length of time";
     let unit = text.chars().next_back().ok_or(problem)?;
@@ -252,26 +267,44 @@ mod tests {
         };
         assert_eq!(config.roots[1].source, tuf);
         assert!(config.summaries.is_none() && config.policies.is_none());
+        assert_eq!(config.max_artifact, None);
+    }
+
+    #[test]
+    fn the_largest_upload_has_a_unit_and_is_not_nothing() {
+        let of = |size: &str| {
+            parse(&format!(
+                "[verifier]\nlisten = \"127.0.0.1:1\"\nmax_artifact = \"{size}\"\n"
+            ))
+        };
+        for (size, bytes) in [("1KiB", 1024), ("5 GiB", 5 << 30), ("2TiB", 2 << 40)] {
+            assert_eq!(of(size).unwrap().max_artifact, Some(bytes), "{size}");
+        }
+        for size in ["", "0MiB", "5", "5GB", "-1KiB", "99999999TiB", "é"] {
+            let error = of(size).unwrap_err().to_string();
+            let want = "verifier.max_artifact (conf/v.toml:3): is no size; write a whole number";
+            assert!(error.contains(want), "{size}: {error}");
+        }
     }
 
     #[test]
     fn every_problem_is_told_with_its_cure() {
-        let text = "[verifier]\nkey = \"k.pem\"\ncolor = 1\nregistries = [\"https://r\"]\nroots = [\n  { name = \"a b\", file = \"x\" },\n  \
+        let text = "[verifier]\nlisten = 1\nkey = \"k.pem\"\ncolor = 1\nregistries = [\"https://r\"]\nroots = [\n  { name = \"a b\", file = \"x\" },\n  \
                     { name = \"n\" },\n  { name = \"t\", tuf = \"https://t\", refresh = \"1s\" },\n  \
                     { name = \"d\", file = \"x\" },\n  { name = \"d\", file = \"y\" },\n]\n";
         let error = parse(text).unwrap_err().to_string();
         for want in [
             "10 problem(s)",
-            "verifier.listen (conf/v.toml:1): is missing",
-            "verifier.id (conf/v.toml:2): is missing beside key; write the URI",
-            "verifier.color (conf/v.toml:3): is no setting",
-            "verifier.registries[0] (conf/v.toml:4): is no host",
-            "verifier.roots[0].name (conf/v.toml:6): is no name",
-            "verifier.roots[1] (conf/v.toml:7): has no source",
-            "verifier.roots[2].root (conf/v.toml:8): is missing",
-            "verifier.roots[2].folder (conf/v.toml:8): is missing",
-            "verifier.roots[2].refresh (conf/v.toml:8): is no length of time",
-            "verifier.roots[4] (conf/v.toml:10): is the second one named d",
+            "verifier.listen (conf/v.toml:2): is of type integer",
+            "verifier.id (conf/v.toml:3): is missing beside key; write the URI",
+            "verifier.color (conf/v.toml:4): is no setting",
+            "verifier.registries[0] (conf/v.toml:5): is no host",
+            "verifier.roots[0].name (conf/v.toml:7): is no name",
+            "verifier.roots[1] (conf/v.toml:8): has no source",
+            "verifier.roots[2].root (conf/v.toml:9): is missing",
+            "verifier.roots[2].folder (conf/v.toml:9): is missing",
+            "verifier.roots[2].refresh (conf/v.toml:9): is no length of time",
+            "verifier.roots[4] (conf/v.toml:11): is the second one named d",
         ] {
             assert!(error.contains(want), "{want} is not in\n{error}");
         }

@@ -1,6 +1,6 @@
 //! The section `[witness]`.
 
-use super::{ADDRESS, address, path_in};
+use super::{address, optional, path_in};
 use crate::serve::table::{Problems, Section, Value};
 use note::{KeyType, VerifierKey};
 use std::net::SocketAddr;
@@ -13,7 +13,8 @@ pub(crate) struct WitnessConfig {
     pub(crate) name: String,
     pub(crate) key: PathBuf,
     pub(crate) database: PathBuf,
-    pub(crate) listen: SocketAddr,
+    /// `None`: the address of roles without one.
+    pub(crate) listen: Option<SocketAddr>,
     pub(crate) prefix: String,
     pub(crate) logs: Vec<KnownLog>,
 }
@@ -38,9 +39,7 @@ pub(super) fn read(
     };
     let key = file("key", problems);
     let database = file("database", problems);
-    let listen = section
-        .require("listen", ADDRESS, problems)
-        .and_then(|value| address(&value, problems));
+    let listen = optional(section.get("listen"), |value| address(value, problems));
     let prefix = match section.get("prefix") {
         Some(value) => value.parse(check_prefix, "write e.g. prefix = \"/w1\"", problems),
         None => Some(String::new()),

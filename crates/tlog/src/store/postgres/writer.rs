@@ -132,6 +132,23 @@ impl Writers {
         }
     }
 
+    /// One transaction; a connection that is dropped half-way undoes it.
+    pub(super) async fn extend(&self, commits: &[Commit]) -> Result<(), CommitError> {
+        let mut connection = self.take().await?;
+        let begin = sqlx::query("BEGIN").execute(&mut connection);
+        self.outcome(timeout(COMMIT_TIMEOUT, begin).await)?;
+        for commit in commits {
+            let swapped = timeout(COMMIT_TIMEOUT, execute(&mut connection, commit)?).await;
+            if !self.outcome(swapped)? {
+                return Err(CommitError::Conflict);
+            }
+        }
+        let end = sqlx::query("COMMIT").execute(&mut connection);
+        self.outcome(timeout(COMMIT_TIMEOUT, end).await)?;
+        self.put_back(connection);
+        Ok(())
+    }
+
     pub(super) async fn freeze(&self, freeze: &Freeze) -> Result<(), CommitError> {
         let mut connection = self.take().await?;
         let frozen =
