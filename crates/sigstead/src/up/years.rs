@@ -2,16 +2,15 @@
 //! on the way, all signatures verified at every stop.
 
 use super::*;
-use crate::cli::OutwardArgs;
-use crate::cli::{Cli, Command};
+use crate::cli::{Cli, Command, OutwardArgs};
 use crate::commands::rotate::run_by;
 use crate::database::Database;
-use crate::rotation::Seen;
 use clap::Parser;
 use client::{Content, Signing};
 use clock::Hand;
 use formats::bundle::Bundle;
 use formats::trust::{SigningConfig, TrustedRoot};
+use keys::Algorithm;
 use oidc::dev::DevIssuer;
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -42,53 +41,62 @@ const ROTATIONS: [&[&str]; 13] = [
     &["ca"],
 ];
 
-struct Running {
+/// `up`, as far as a clock that is moved can be given to it.
+struct Up {
     instance: Instance,
-    services: Services,
+    running: Running,
+    tuf: tuf::Repository,
     trigger: shutdown::Trigger,
     serving: JoinHandle<Result<(), listen::ListenError>>,
-    jobs: [JoinHandle<()>; 2],
 }
 
-async fn start(folder: &Path, address: SocketAddr, clock: &Clock) -> Running {
+async fn start(folder: &Path, address: SocketAddr, clock: &Clock) -> Up {
     let listener = listen::bind(address).await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     let layout = Layout::lock(folder).unwrap();
     let algorithm = Algorithm::EcdsaP384;
     let opened = Instance::open_or_create(layout, &url, "127.0.0.1", algorithm, clock);
     let mut instance = opened.await.unwrap();
+    instance.make_dev_issuer().unwrap();
     let issuers = Issuers {
         text: None,
         allow_http: false,
     };
+    let parts = Parts {
+        issuers,
+        outward: OutwardArgs::default(),
+        clock: clock.clone(),
+    };
     let database = Database::File(instance.layout.database());
-    let outward = OutwardArgs::default();
-    let services = Services::build(&instance, issuers, &database, &outward, clock);
-    let services = services.await.unwrap();
-    services.check_ready().await.unwrap();
+    let built = parts.build(&instance, &database).await.unwrap();
     instance.finish().unwrap();
-    let seen: Seen = services.finish_rotations(&instance.layout).await.unwrap();
+    let seen = built.services.settle().await.unwrap();
     let (trigger, stop) = shutdown::pair();
-    let serving = tokio::spawn(listen::serve(listener, services.router.clone(), stop));
-    let jobs = [
-        services.watch_rotations(&instance.layout, seen),
-        services.keep_tuf_fresh(),
-    ];
-    Running {
+    let serving = tokio::spawn(listen::serve(listener, built.router(), stop));
+    let tuf = built.services.tuf().clone();
+    Up {
         instance,
-        services,
+        running: Running::new(built, seen),
+        tuf,
         trigger,
         serving,
-        jobs,
     }
 }
 
-impl Running {
+impl Up {
     async fn stop(self) {
         self.trigger.shut_down();
         self.serving.await.unwrap().unwrap();
-        self.jobs.iter().for_each(JoinHandle::abort);
-        self.services.close().await;
+        self.running.close().await;
+    }
+
+    /// Exchanges every key of the TUF repository.
+    async fn rotate_tuf(&self) {
+        let all = tuf::Exchange {
+            online: true,
+            targets: true,
+        };
+        self.tuf.rotate(all).await.unwrap();
     }
 
     fn trust(&self, name: &str) -> Vec<u8> {
@@ -106,7 +114,8 @@ impl Running {
         };
         let config = SigningConfig::parse(&self.trust(config)).unwrap();
         let url = &self.instance.public.url;
-        let issuer = DevIssuer::new(url, self.instance.dev_issuer().unwrap(), clock.clone());
+        let key = self.instance.signers.get(keys::Purpose::DevIssuer).unwrap();
+        let issuer = DevIssuer::new(url, key, clock.clone());
         let token = issuer.email_token(EMAIL).await.unwrap();
         let root = self.root();
         let signing = Signing {
@@ -165,7 +174,7 @@ impl Running {
             assert!(since.elapsed() < PATIENCE, "the timestamp ends on {expires}");
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
-        let status = self.services.tuf_status().await.unwrap();
+        let status = self.tuf.status().await.unwrap();
         assert!(status.warnings.is_empty(), "{:?}", status.warnings);
         assert!(status.roles.iter().all(|role| role.expires_unix > now.unix_timestamp()));
     }
@@ -221,7 +230,7 @@ async fn four_hundred_days_with_every_key_rotated_and_nothing_expired() {
         bundles.push(running.sign(1, &clock).await);
         rotate(folder.path(), words, &clock, &hand).await;
         if stop % 4 == 2 {
-            running.services.rotate_tuf().await;
+            running.rotate_tuf().await;
         }
         // By the new key; clocks stand still meanwhile, which they do not do elsewhere.
         hand.advance(60);

@@ -133,8 +133,8 @@ fn is_enough(state: State, now: OffsetDateTime) -> Option<Option<OffsetDateTime>
 
 /// A folder that nobody serves, taken for the time of the rotation.
 pub(super) struct Taken {
-    logs: Arc<Logs>,
-    keeper: Keeper,
+    pub(super) logs: Arc<Logs>,
+    pub(super) keeper: Keeper,
 }
 
 impl Taken {

@@ -9,7 +9,7 @@ use crate::cli::{Cli, Command};
 use crate::instance::{
     Instance, Kind, Layout, PublicHalf, Shard, describe, edit, generations, shards as shard_files,
 };
-use crate::rotation::{self, Logs, Opener, Seen, Served};
+use crate::rotation::{self, Keeper, Logs, Opener, Seen, Served, Stamp};
 use bytes::Bytes;
 use clap::Parser;
 use keys::Algorithm;
@@ -47,7 +47,7 @@ async fn instance_on(server: Option<&str>) -> tempfile::TempDir {
         limits: tlog::Limits::default(),
         outward: crate::outward::Outward::default(),
     };
-    let logs = Logs::new(&instance, opener);
+    let logs = Logs::new(&instance, opener).unwrap();
     let ct = instance.public.active(Role::Ct).unwrap();
     logs.open_ct(&ct).await.unwrap();
     for shard in instance.public.shards().unwrap() {
@@ -208,7 +208,7 @@ async fn a_rotation_that_stopped_anywhere_is_finished() {
                     log.append(submission(7)).await.unwrap();
                 }
             }
-            taken.logs.close().await;
+            taken.close().await;
         }
         let again = plan(&args).unwrap();
         assert_eq!(again.is_under_way(), steps > 0, "step {steps}");
@@ -270,7 +270,7 @@ async fn a_served_folder_is_left_to_its_server() {
     let path = folder.path();
     let args = args(path, &["--yes"]);
     let taken = Taken::try_take(&here(&args)).await.unwrap().unwrap();
-    let layout = taken.layout.clone();
+    let layout = taken.keeper.layout.clone();
     // The server: it has the folder, and serves both first shards.
     let public = PublicHalf::load(&layout, &describe(&layout).unwrap()).unwrap();
     let of = |kind| public.shards_of(kind).unwrap().remove(0);
@@ -279,19 +279,15 @@ async fn a_served_folder_is_left_to_its_server() {
     let old = v2.0.clone();
     let registry = prometheus::Registry::new();
     let (served, _) = Served::begin(&public, v1, v2, &registry).unwrap();
-    let logs = std::sync::Arc::new(taken.logs);
     let seen = Seen {
-        stamp: rotation::Stamp::of(&layout),
+        stamp: Stamp::of(&layout),
         next: None,
     };
-    let watching = tokio::spawn(rotation::watch(
-        layout.clone(),
-        logs.clone(),
-        served,
-        None,
-        taken.tuf,
-        seen,
-    ));
+    let keeper = Keeper {
+        served: Some(served),
+        ..taken.keeper.clone()
+    };
+    let watching = tokio::spawn(rotation::watch(keeper, seen));
     let planned = plan(&args).unwrap();
     rotate(&args, &here(&args), &Layout::read_only(path), planned)
         .await
@@ -302,7 +298,7 @@ async fn a_served_folder_is_left_to_its_server() {
         AppendError::Frozen
     );
     watching.abort();
-    logs.close().await;
+    taken.close().await;
 }
 
 /// Two processes on one database, each with its own copy of the data folder.
@@ -325,14 +321,14 @@ async fn another_process_goes_on_once_it_has_the_new_keys() {
     assert_eq!(refused, AppendError::Frozen);
 
     copy(folder.path(), other.path());
-    let ended = rotation::finish(&taken.layout, &taken.logs, None, None, &taken.tuf).await;
-    assert!(ended.unwrap().ended.is_empty(), "it was ended elsewhere");
+    let done = taken.keeper.go_on().await;
+    assert!(done.unwrap().ended.is_empty(), "it was ended elsewhere");
     let new = shards(other.path()).remove(1);
     let (log, signer) = taken.logs.open(&new).await.unwrap();
     assert_eq!((log.name(), signer.public_key()), ("rekor-v1-2", &new.key));
     log.append(submission(5)).await.unwrap();
     assert_eq!(tlogs(other.path()), tlogs(folder.path()));
-    taken.logs.close().await;
+    taken.close().await;
 }
 
 /// Copies what a second process needs: keys, public halves, the description.
@@ -461,6 +457,20 @@ async fn a_succession_that_stopped_anywhere_is_finished() {
             } else {
                 plan.unwrap().record(&layout, &public).await.unwrap();
             }
+            let place = Place {
+                data: &args.data,
+                database: &args.database,
+                clock: clock.clone(),
+                quiet: true,
+            };
+            if steps > 1 && role == Role::Ct {
+                // What is published is there.
+                let taken = Taken::try_take(&place).await.unwrap().unwrap();
+                let public = PublicHalf::load(&layout, &described(path)).unwrap();
+                let next = public.generations(role).unwrap().remove(1);
+                taken.logs.open_ct(&next).await.unwrap();
+                taken.close().await;
+            }
             let now = clock.now();
             edit(&layout, |description| {
                 for record in &mut description.successors {
@@ -477,16 +487,9 @@ async fn a_succession_that_stopped_anywhere_is_finished() {
             let keys = std::fs::read_dir(path.join("keys").join(format!("{}-2", role.name())));
             assert!(keys.unwrap().count() > 0);
             // The next start of a server does what this does.
-            let taken = Taken::try_take(&Place {
-                data: &args.data,
-                database: &args.database,
-                clock: clock.clone(),
-                quiet: true,
-            });
-            let taken = taken.await.unwrap().unwrap();
+            let taken = Taken::try_take(&place).await.unwrap().unwrap();
             taken.step().await.unwrap();
-            taken.logs.close().await;
-            drop(taken);
+            taken.close().await;
             let expected = if steps == 0 { 1 } else { 2 };
             assert_eq!(trusted(path, list).len(), expected, "{list} {steps}");
             if steps == 0 {
