@@ -60,6 +60,7 @@ impl Issuers {
 }
 
 /// What one process is to run of an instance.
+#[derive(Clone)]
 pub(crate) struct Settings {
     pub(crate) roles: Vec<Role>,
     pub(crate) issuers: Issuers,

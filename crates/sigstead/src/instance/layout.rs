@@ -59,6 +59,11 @@ impl Layout {
         })
     }
 
+    /// Whether this process has the whole data folder for itself, not only one for its state.
+    pub(crate) fn has_all(&self) -> bool {
+        self._lock.is_some() && self.root == self.state
+    }
+
     pub(crate) fn root(&self) -> &Path {
         &self.root
     }
