@@ -59,7 +59,10 @@ impl Switch {
     /// As [`crate::build`] does for key and chain; then nothing changes.
     pub fn issue_by(&self, signer: Signer, chain: Vec<Certificate>) -> Result<(), BuildError> {
         let authority = Arc::new(Authority::new(signer, chain, self.clock.now())?);
-        self.change(|moment| Moment { authority, ..moment });
+        self.change(|moment| Moment {
+            authority,
+            ..moment
+        });
         Ok(())
     }
 

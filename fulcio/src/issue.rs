@@ -71,12 +71,7 @@ pub(crate) enum IssueError {
 }
 
 impl Ca {
-    pub(crate) fn new(
-        verifier: Verifier,
-        current: Switch,
-        clock: Clock,
-        metrics: Metrics,
-    ) -> Self {
+    pub(crate) fn new(verifier: Verifier, current: Switch, clock: Clock, metrics: Metrics) -> Self {
         Self {
             verifier,
             current,

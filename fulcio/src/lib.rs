@@ -75,10 +75,7 @@ pub fn build(config: Config, deps: Deps) -> Result<axum::Router, BuildError> {
 }
 
 /// The same, with what exchanges CA and CT log while it serves.
-pub fn build_switchable(
-    config: Config,
-    deps: Deps,
-) -> Result<(axum::Router, Switch), BuildError> {
+pub fn build_switchable(config: Config, deps: Deps) -> Result<(axum::Router, Switch), BuildError> {
     let transport = Transport {
         allow_http: config.allow_http_issuers,
     };

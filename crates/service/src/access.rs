@@ -23,15 +23,24 @@ impl Access {
     /// Logs if asked, and counts in `http_requests_total{code,method}`, the name of Fulcio's dashboards.
     ///
     /// # Errors
-    /// When the registry has that name already.
-    pub fn new(log: bool, registry: &Registry) -> Result<Self, prometheus::Error> {
+    /// When a name is not one that Prometheus takes.
+    pub fn new(log: bool) -> Result<Self, prometheus::Error> {
         let opts = Opts::new("http_requests_total", "Requests that were answered");
-        let requests = IntCounterVec::new(opts, &["code", "method"])?;
-        registry.register(Box::new(requests.clone()))?;
         Ok(Self {
             log,
-            requests: Some(requests),
+            requests: Some(IntCounterVec::new(opts, &["code", "method"])?),
         })
+    }
+
+    /// Shows the count in a registry.
+    ///
+    /// # Errors
+    /// When the registry has that name already.
+    pub fn register(&self, registry: &Registry) -> Result<(), prometheus::Error> {
+        match &self.requests {
+            Some(requests) => registry.register(Box::new(requests.clone())),
+            None => Ok(()),
+        }
     }
 
     /// Before the answer: what will be told of the request, which is gone then. Nothing is kept when nothing is told.
@@ -135,7 +144,8 @@ mod tests {
             .finish();
         let _guard = tracing::subscriber::set_default(subscriber);
         let registry = Registry::new();
-        let access = Access::new(true, &registry).unwrap();
+        let access = Access::new(true).unwrap();
+        access.register(&registry).unwrap();
         let request = http::Request::get("/a/7?token=hidden")
             .header("authorization", "Bearer hidden")
             .body(Body::from("hidden"))

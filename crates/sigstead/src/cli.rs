@@ -142,14 +142,7 @@ impl DatabaseArgs {
     pub(crate) fn or_file_in(&self, layout: &Layout) -> Database {
         let named = self.database.clone();
         // `sigstead migrate` wrote where it moved the logs to.
-        let moved = || -> Option<Database> {
-            std::fs::read_to_string(layout.database_url())
-                .ok()?
-                .trim()
-                .parse()
-                .ok()
-        };
-        let named = named.or_else(moved);
+        let named = named.or_else(|| Database::recorded_in(layout));
         named.unwrap_or_else(|| Database::File(layout.database()))
     }
 }

@@ -1,5 +1,6 @@
 //! Where the logs are: an SQLite file, or a PostgreSQL database.
 
+use crate::instance::Layout;
 use anyhow::{Context, Result, bail};
 use std::fmt;
 use std::path::PathBuf;
@@ -23,6 +24,12 @@ pub(crate) enum Database {
 }
 
 impl Database {
+    /// Where `sigstead migrate` moved the logs of a data folder to, when it did.
+    pub(crate) fn recorded_in(layout: &Layout) -> Option<Self> {
+        let text = std::fs::read_to_string(layout.database_url()).ok()?;
+        text.trim().parse().ok()
+    }
+
     /// Opens the store. A file that must be there already is not created; one whose logs were moved is refused.
     pub(crate) async fn open(&self, may_create: bool) -> Result<Arc<dyn Store>> {
         let store = self.open_fenced(may_create).await?;
@@ -33,7 +40,7 @@ impl Database {
         store.close().await;
         match refused.state {
             FenceState::Moved => bail!(
-                "the logs were moved from {self} to {}: start with --database of that one. Going on from here would fork them",
+                "the logs were moved from {self} to {}: start with that one (--database). Going on from here would fork them",
                 refused.peer
             ),
             FenceState::Filling => bail!(

@@ -10,8 +10,8 @@ use formats::trust::{
 };
 use pki::cert::Certificate;
 use std::path::{Path, PathBuf};
-use time::{Duration, OffsetDateTime};
 use time::format_description::well_known::Rfc3339;
+use time::{Duration, OffsetDateTime};
 
 /// File names, as scripts know them.
 pub(crate) const TRUSTED_ROOT_FILE: &str = "trusted_root.json";

@@ -7,7 +7,7 @@
 
 mod moving;
 
-use moving::{Load, Site};
+use moving::{Load, Server, Site};
 use serde_json::Value;
 use std::sync::Arc;
 use std::time::Duration;
@@ -118,6 +118,48 @@ fn a_stopped_instance_is_moved_by_the_command_itself() {
     assert!(said.contains("the logs were moved from"), "{said}");
     let (_, said) = site.refused(&["migrate", "--data-dir", "a", "--to", &url]);
     assert!(said.contains("already"), "{said}");
+}
+
+#[test]
+fn what_serve_serves_moves_without_an_end_and_a_stale_configuration_follows() {
+    let Some(url) = testkit::postgres() else {
+        return;
+    };
+    let site = Arc::new(Site::new());
+    let port = free_port();
+    let config = |database: &str| {
+        let text = format!(
+            "data_dir = \"a\"\nurl = \"http://127.0.0.1:{port}\"\nlisten = \"127.0.0.1:{port}\"\n{database}\n\
+             [fulcio]\ndevelopment_issuer = \"loopback\"\n[rekor]\n[ct]\n[tsa]\n[tuf]\n"
+        );
+        std::fs::write(site.path("sigstead.toml"), text).unwrap();
+    };
+    let serve = || Server::start(site.command(&["serve", "--config", "sigstead.toml"]));
+    config("database = \"a/sigstead.db\"");
+    site.done(&["init", "--config", "sigstead.toml"]);
+    let server = serve();
+    let load = Load::start(&site, "a");
+    load.wait(2);
+    let moved = site.json(&["migrate", "--data-dir", "a", "--to", &url, "--json"]);
+    assert_eq!(roots(&moved).len(), 3);
+    load.wait(load.count() + 2);
+    let mut bundles = load.stop();
+    server.stop();
+    // The configuration still names the old place.
+    let server = serve();
+    bundles.push(site.sign("a", "later", "2").unwrap());
+    server.stop();
+    // It names none: the folder knows.
+    config("");
+    let server = serve();
+    bundles.push(site.sign("a", "last", "1").unwrap());
+    server.stop();
+    check(&site, "a", &bundles);
+}
+
+fn free_port() -> u16 {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.local_addr().unwrap().port()
 }
 
 #[test]

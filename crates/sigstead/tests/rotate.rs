@@ -92,7 +92,12 @@ impl Site {
     fn verify(&self, bundle: &str, server: &Server) -> Output {
         let who = ["--certificate-identity", EMAIL];
         let issuer = ["--certificate-oidc-issuer", &server.issuer];
-        let words = [&["verify", "--bundle", bundle][..], &who, &issuer, &["hello.txt"]];
+        let words = [
+            &["verify", "--bundle", bundle][..],
+            &who,
+            &issuer,
+            &["hello.txt"],
+        ];
         self.run(&words.concat())
     }
 
@@ -167,7 +172,10 @@ impl Load {
 
     fn end(self) -> Vec<String> {
         self.stop.store(true, Ordering::SeqCst);
-        let joined = self.threads.into_iter().map(|thread| thread.join().unwrap());
+        let joined = self
+            .threads
+            .into_iter()
+            .map(|thread| thread.join().unwrap());
         joined.flatten().collect()
     }
 }
@@ -178,7 +186,11 @@ fn every_key_is_rotated_under_load_and_no_signature_fails() {
     let server = site.up("127.0.0.1:0");
     let first = site.sign("first");
     let old_root = site.path("old-root.json");
-    fs::copy(site.path("sigstead-data/trust/trusted_root.json"), &old_root).unwrap();
+    fs::copy(
+        site.path("sigstead-data/trust/trusted_root.json"),
+        &old_root,
+    )
+    .unwrap();
     let load = Load::begin(&site);
     std::thread::sleep(Duration::from_secs(1));
     let mut between = Vec::new();
@@ -191,13 +203,22 @@ fn every_key_is_rotated_under_load_and_no_signature_fails() {
         &["rotate", "ca", "--root", "--yes", "--json"],
     ] {
         let said: Value = serde_json::from_str(&site.done(words)).unwrap();
-        assert_eq!((&said["done"], &said["by"]), (&true.into(), &"server".into()), "{said}");
+        assert_eq!(
+            (&said["done"], &said["by"]),
+            (&true.into(), &"server".into()),
+            "{said}"
+        );
         between.extend(site.sign(&format!("after-{}-{}", words[1], between.len())));
     }
     let loaded = load.end();
     assert!(loaded.len() >= 10, "{} signatures under load", loaded.len());
     let root = site.root();
-    let counts = ["certificateAuthorities", "ctlogs", "timestampAuthorities", "tlogs"];
+    let counts = [
+        "certificateAuthorities",
+        "ctlogs",
+        "timestampAuthorities",
+        "tlogs",
+    ];
     let counts = counts.map(|list| root[list].as_array().unwrap().len());
     assert_eq!(counts, [3, 2, 2, 4]);
     // Whoever has the newest trusted root verifies everything; whoever has the first one, what is from before.
@@ -207,12 +228,22 @@ fn every_key_is_rotated_under_load_and_no_signature_fails() {
         let root = ["--trusted-root", old_root.to_str().unwrap()];
         let issuer = ["--certificate-oidc-issuer", &server.issuer];
         let words = [
-            &["verify", "--bundle", bundle, "--certificate-identity", EMAIL][..],
+            &[
+                "verify",
+                "--bundle",
+                bundle,
+                "--certificate-identity",
+                EMAIL,
+            ][..],
             &root,
             &issuer,
             &["hello.txt"],
         ];
-        assert_eq!(site.run(&words.concat()).status.success(), verified, "{bundle}");
+        assert_eq!(
+            site.run(&words.concat()).status.success(),
+            verified,
+            "{bundle}"
+        );
     }
     // A restart serves with the same keys.
     let listen = server.listen().to_owned();
@@ -234,7 +265,10 @@ async fn clients_find_the_new_keys_where_they_look_for_them() {
         (answer.status().as_u16(), answer.text().await.unwrap())
     };
     assert_eq!(get("/ctlog-2/ct/v1/get-sth").await.0, 404);
-    for words in [["rotate", "ca", "--root", "--yes"], ["rotate", "ct", "--yes", "--json"]] {
+    for words in [
+        ["rotate", "ca", "--root", "--yes"],
+        ["rotate", "ct", "--yes", "--json"],
+    ] {
         site.done(&words);
     }
     site.done(&["rotate", "tsa", "--propagation", "25h", "--yes"]);
@@ -243,7 +277,10 @@ async fn clients_find_the_new_keys_where_they_look_for_them() {
     let bundle: Value = serde_json::from_str(&get("/api/v2/trustBundle").await.1).unwrap();
     let chains = bundle["chains"].as_array().unwrap();
     assert_eq!(chains.len(), 2);
-    assert_eq!(get("/api/v1/rootCert").await.1.trim(), pem(&chains[0]).trim());
+    assert_eq!(
+        get("/api/v1/rootCert").await.1.trim(),
+        pem(&chains[0]).trim()
+    );
     // Both CT logs are read, the new one is written, the old one is not.
     let sth = async |path: &str| {
         let (status, text) = get(&format!("{path}/ct/v1/get-sth")).await;
@@ -258,7 +295,8 @@ async fn clients_find_the_new_keys_where_they_look_for_them() {
         assert_eq!(roots["certificates"].as_array().unwrap().len(), 2, "{path}");
     }
     // The status says what is under way.
-    let status: Value = serde_json::from_str(&site.done(&["rotate", "--status", "--json"])).unwrap();
+    let status: Value =
+        serde_json::from_str(&site.done(&["rotate", "--status", "--json"])).unwrap();
     let key = |name: &str| {
         let mut keys = status["keys"].as_array().unwrap().iter();
         keys.find(|key| key["name"] == name).unwrap()
@@ -272,14 +310,25 @@ async fn clients_find_the_new_keys_where_they_look_for_them() {
     // Clients without trusted_root.json find single keys in TUF.
     let status: Value = serde_json::from_str(&site.done(&["tuf", "status", "--json"])).unwrap();
     let contents = status["contents"].as_array().unwrap();
-    for name in ["fulcio_v2.crt.pem", "fulcio_intermediate_v2.crt.pem", "ctfe-2.pub", "ctfe.pub"] {
-        assert!(contents.iter().any(|one| one == name), "{name}: {contents:?}");
+    for name in [
+        "fulcio_v2.crt.pem",
+        "fulcio_intermediate_v2.crt.pem",
+        "ctfe-2.pub",
+        "ctfe.pub",
+    ] {
+        assert!(
+            contents.iter().any(|one| one == name),
+            "{name}: {contents:?}"
+        );
     }
 }
 
 fn pem(chain: &Value) -> String {
     let certificates = chain["certificates"].as_array().unwrap();
-    certificates.iter().map(|pem| pem.as_str().unwrap()).collect()
+    certificates
+        .iter()
+        .map(|pem| pem.as_str().unwrap())
+        .collect()
 }
 
 /// Server and command die at different moments; the next start finishes what is recorded.
@@ -290,12 +339,23 @@ fn a_killed_rotation_is_finished_by_the_next_start() {
     let listen = server.listen().to_owned();
     let mut bundles = site.sign("first");
     drop(server);
-    let roles = [&["ca"][..], &["ct"], &["tsa"], &["ca", "--root"], &["ct"], &["tsa"]];
+    let roles = [
+        &["ca"][..],
+        &["ct"],
+        &["tsa"],
+        &["ca", "--root"],
+        &["ct"],
+        &["tsa"],
+    ];
     for (round, words) in roles.into_iter().enumerate() {
         let server = site.up(&listen);
         let before = records(&site).len();
         let mut command = Command::new(env!("CARGO_BIN_EXE_sigstead"));
-        command.arg("rotate").args(words).arg("--yes").current_dir(site.folder.path());
+        command
+            .arg("rotate")
+            .args(words)
+            .arg("--yes")
+            .current_dir(site.folder.path());
         let mut command = command.stdout(Stdio::null()).spawn().unwrap();
         let since = Instant::now();
         while records(&site).len() == before && since.elapsed() < Duration::from_secs(20) {
@@ -309,7 +369,10 @@ fn a_killed_rotation_is_finished_by_the_next_start() {
         let server = site.up(&listen);
         let records = records(&site);
         assert_eq!(records.len(), before + 1);
-        assert!(records.iter().all(|record| record["since"].is_string()), "{records:?}");
+        assert!(
+            records.iter().all(|record| record["since"].is_string()),
+            "{records:?}"
+        );
         bundles.extend(site.sign(&format!("round-{round}")));
         site.verify_all(&bundles, &server);
     }
@@ -324,11 +387,14 @@ fn records(site: &Site) -> Vec<Value> {
 
 /// The commands of a guide that need no other program than ours, with times filled in.
 fn guide(name: &str, since: &str) -> Vec<String> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../deploy/guides").join(name);
+    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../../deploy/guides")
+        .join(name);
     let text = fs::read_to_string(path).unwrap();
     let blocks = text.split("```").skip(1).step_by(2);
     let ours = blocks.filter_map(|block| block.strip_prefix("sh\n"));
-    ours.map(|block| block.replace("2026-11-20T08:00:00Z", since)).collect()
+    ours.map(|block| block.replace("2026-11-20T08:00:00Z", since))
+        .collect()
 }
 
 #[test]
@@ -368,6 +434,9 @@ fn the_guide_works_while_up_serves() {
 
 /// RFC 3339, UTC, by the system's clock.
 fn now_in_seconds() -> String {
-    let output = Command::new("date").args(["-u", "+%Y-%m-%dT%H:%M:%SZ"]).output().unwrap();
+    let output = Command::new("date")
+        .args(["-u", "+%Y-%m-%dT%H:%M:%SZ"])
+        .output()
+        .unwrap();
     String::from_utf8(output.stdout).unwrap().trim().to_owned()
 }

@@ -112,10 +112,7 @@ pub fn build(config: Config, deps: Deps) -> Result<axum::Router, BuildError> {
 ///
 /// # Errors
 /// As [`build`].
-pub fn build_switchable(
-    _config: Config,
-    deps: Deps,
-) -> Result<(axum::Router, Switch), BuildError> {
+pub fn build_switchable(_config: Config, deps: Deps) -> Result<(axum::Router, Switch), BuildError> {
     let switch = Switch(Arc::new(RwLock::new(Arc::new(authority(deps)?))));
     Ok((api::router(switch.clone()), switch))
 }

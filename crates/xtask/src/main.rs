@@ -48,6 +48,8 @@ enum Task {
 enum Bench {
     /// From `up` on an empty folder to a verified signature; idle memory; size of the program
     FirstSignature,
+    /// `up` and `serve`: start to ready, idle memory
+    Start,
     /// The verifier beside its signature checks, other implementations and other programs; the service; a large file
     Verify(bench::verify::Options),
     /// The log: what this machine can do, what we do, and the share
@@ -64,6 +66,7 @@ fn main() -> ExitCode {
         Task::Conformance(options) => conformance::suite(&options),
         Task::Crash(options) => crash::run(&options),
         Task::Bench(Bench::FirstSignature) => bench::first_signature::run(),
+        Task::Bench(Bench::Start) => bench::start::run(),
         Task::Bench(Bench::Verify(options)) => bench::verify::run(&options),
         Task::Bench(Bench::Log(options)) => bench::log::run(&options),
     };

@@ -10,7 +10,7 @@ pub(crate) fn run() -> Result<()> {
     tools::postgresql();
     step(
         "unit, property and vector tests",
-        cargo().args(["test", "--workspace", "--quiet"]),
+        cargo().args(["test", "--workspace", "--quiet", "--no-fail-fast"]),
     )?;
     step(
         "lints",

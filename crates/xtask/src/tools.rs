@@ -15,6 +15,12 @@ const COSIGN: GoModule = GoModule {
     version: "v3.1.3",
     packages: &["cmd/cosign"],
 };
+const COSIGN_2: GoModule = GoModule {
+    name: "cosign",
+    path: "github.com/sigstore/cosign/v2",
+    version: "v2.6.5",
+    packages: &["cmd/cosign"],
+};
 pub(crate) const REKOR_TILES: GoModule = GoModule {
     name: "rekor-tiles",
     path: "github.com/sigstore/rekor-tiles/v2",
@@ -42,6 +48,8 @@ const PYTHON: &str = "4.5.1";
 /// What was found. `None` means that the machine lacks what it takes; the reason is printed.
 pub(crate) struct Tools {
     pub(crate) cosign: Option<PathBuf>,
+    /// cosign 2, where it was installed.
+    pub(crate) cosign_2: Option<PathBuf>,
     pub(crate) python: Option<PathBuf>,
     pub(crate) js: Option<PathBuf>,
     pub(crate) registry: Option<PathBuf>,
@@ -56,6 +64,7 @@ impl Tools {
         println!("\n== clients and servers for the end-to-end test");
         let tools = Self {
             cosign: said("cosign", cosign()),
+            cosign_2: COSIGN_2.program("cosign").ok(),
             python: said("sigstore-python", python()),
             js: said("sigstore-js", js()),
             registry: said("OCI registry", debian("docker-registry")),
@@ -163,6 +172,11 @@ impl GoModule {
         }
         Ok(kept)
     }
+}
+
+/// Installs cosign 2, which takes minutes.
+pub(crate) fn install_cosign_2() -> Result<()> {
+    COSIGN_2.install()
 }
 
 /// Installs the programs that the log is compared with, and says so. What cannot be installed is named; the

@@ -19,7 +19,10 @@ async fn the_next_ca_issues_from_the_switch_on() {
     world.ct.accept(&[next.clone()]);
     world.switch.issue_by(signer, next.clone()).unwrap();
     let chain = issued(&world).await;
-    assert_eq!((chain[1].der(), chain[2].der()), (next[0].der(), next[1].der()));
+    assert_eq!(
+        (chain[1].der(), chain[2].der()),
+        (next[0].der(), next[1].der())
+    );
     assert_eq!(world.ct.log().head().size, 2, "both are in the CT log");
 }
 
@@ -48,8 +51,14 @@ async fn the_trust_bundle_has_what_is_valid_now_in_the_given_order() {
     ]);
     let shown = async || {
         let bundle = world.get("/api/v2/trustBundle").await.json();
-        let first = |chain: &serde_json::Value| chain["certificates"][0].as_str().unwrap().to_owned();
-        bundle["chains"].as_array().unwrap().iter().map(first).collect::<Vec<_>>()
+        let first =
+            |chain: &serde_json::Value| chain["certificates"][0].as_str().unwrap().to_owned();
+        bundle["chains"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(first)
+            .collect::<Vec<_>>()
     };
     assert_eq!(shown().await, [next[0].to_pem(), world.chain[0].to_pem()]);
     world.hand.advance(15 * 60 + 1);

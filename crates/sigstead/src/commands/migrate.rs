@@ -211,8 +211,8 @@ fn report(from: &Database, to: &Database, moved: &[Moved], as_json: bool) -> Res
         println!("{}: {} entries, root {}", log.name, log.size, log.root);
     }
     println!(
-        "the logs are in {to}; the data folder says so, so --database need not. {from} takes no entry any more; keep it until \
-         the next backup"
+        "the logs are in {to}; the data folder says so, so --database need not, and a configuration file should say the same. \
+         {from} takes no entry any more; keep it until the next backup"
     );
     Ok(())
 }

@@ -59,6 +59,7 @@ impl Issuers {
 }
 
 /// What one process is to run of an instance.
+#[derive(Clone)]
 pub(crate) struct Settings {
     pub(crate) roles: Vec<Role>,
     pub(crate) issuers: Issuers,
@@ -134,7 +135,8 @@ impl Services {
                 let (first, active) = authorities.open_logs(&instance.public, &logs).await?;
                 if has(Role::Fulcio) {
                     let issuers = settings.issuers;
-                    let part = services.fulcio(instance, issuers, &active, &logs, clock, registry)?;
+                    let part =
+                        services.fulcio(instance, issuers, &active, &logs, clock, registry)?;
                     services.parts.push(part);
                 }
                 if has(Role::Ct) {
@@ -285,7 +287,7 @@ fn keeper(
 ) -> Keeper {
     let has = |role| roles.contains(&role);
     // One that has the folder for itself: no command can take the steps. Of roles apart, those that can take all.
-    let is_alone = layout.is_whole() && (stand_on_logs(roles) || has(Role::Tuf));
+    let is_alone = layout.has_all() && (stand_on_logs(roles) || has(Role::Tuf));
     let advances = has(Role::Rekor) || is_alone;
     Keeper {
         layout: layout.clone(),

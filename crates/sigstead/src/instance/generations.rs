@@ -198,9 +198,9 @@ impl Generation {
     pub(crate) fn load_signer(&self, layout: &Layout) -> Result<Signer> {
         let purpose = self.role.purpose();
         let folder = KeyFolder::open(key_folder(layout, self.role, self.number))?;
-        let signer = folder.load(purpose).context(
-            "the key was recorded before: restore it from a backup of the data folder",
-        )?;
+        let signer = folder
+            .load(purpose)
+            .context("the key was recorded before: restore it from a backup of the data folder")?;
         if signer.public_key() != self.key()? {
             bail!(
                 "the key {} does not match {}: clients would refuse everything it signs. \
@@ -296,7 +296,10 @@ fn old_root(layout: &Layout, purpose: Purpose, before: &[Generation]) -> Result<
             true => {
                 let signer = folder.load(purpose)?;
                 if signer.public_key() == certificate.public_key() {
-                    return Ok(chains::Root { signer, certificate });
+                    return Ok(chains::Root {
+                        signer,
+                        certificate,
+                    });
                 }
             }
             false => missing = Some(folder.path_of(purpose)),

@@ -60,7 +60,7 @@ impl Layout {
     }
 
     /// Whether the data folder is locked for this process, so that no other one serves or changes it.
-    pub(crate) fn is_whole(&self) -> bool {
+    pub(crate) fn has_all(&self) -> bool {
         self._lock.is_some() && self.state == self.root
     }
 

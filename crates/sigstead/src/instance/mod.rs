@@ -382,7 +382,9 @@ pub(crate) fn edit<T>(
 
 /// The oldest layout that has room for all of it.
 fn needed_format(description: &Description) -> u32 {
-    let is_timed = |record: &Record| record.schedule.is_some() || record.freeze.is_some() || record.compromised.is_some();
+    let is_timed = |record: &Record| {
+        record.schedule.is_some() || record.freeze.is_some() || record.compromised.is_some()
+    };
     if !description.successors.is_empty() || description.shards.iter().any(is_timed) {
         return *FORMATS.end();
     }

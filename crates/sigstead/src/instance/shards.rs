@@ -12,8 +12,8 @@ use pki::key::PublicKey;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 use std::sync::Arc;
-use time::{Duration, OffsetDateTime};
 use time::format_description::well_known::Rfc3339;
+use time::{Duration, OffsetDateTime};
 use tlog::HeadSigner;
 
 /// A log that grows by shards.

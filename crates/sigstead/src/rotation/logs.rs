@@ -134,8 +134,15 @@ impl Logs {
         let (name, origin) = (shard.name(), shard.origin());
         let signer = || self.signer(shard);
         let heads = |signer| shard.head_signer(signer);
-        self.open_once(Family::Rekor, name, &origin, shard.is_pending, signer, heads)
-            .await
+        self.open_once(
+            Family::Rekor,
+            name,
+            &origin,
+            shard.is_pending,
+            signer,
+            heads,
+        )
+        .await
     }
 
     /// The same for a CT log.

@@ -205,9 +205,8 @@ impl Keeper {
                 missing.push(record.name());
             }
         }
-        let is_ready = |record: &Successor| {
-            is_new(&record.schedule) && !missing.contains(&record.name())
-        };
+        let is_ready =
+            |record: &Successor| is_new(&record.schedule) && !missing.contains(&record.name());
         let shards = description.shards.iter();
         let mut shards = shards.filter_map(|one| one.schedule.as_ref());
         if !shards.any(is_new) && !description.successors.iter().any(is_ready) {
@@ -270,10 +269,7 @@ impl Keeper {
 }
 
 /// When the next key takes over, for a process that follows.
-fn next_takeover(
-    description: &Description,
-    now: OffsetDateTime,
-) -> Result<Option<OffsetDateTime>> {
+fn next_takeover(description: &Description, now: OffsetDateTime) -> Result<Option<OffsetDateTime>> {
     let mut next = None;
     for record in description.successors.iter().filter(|one| one.is_pending()) {
         let switch = record.schedule.switch()?;
@@ -331,11 +327,7 @@ fn take_over(layout: &Layout, name: &str, now: OffsetDateTime) -> Result<Option<
     })
 }
 
-async fn freeze_before(
-    logs: &Logs,
-    shards: &[Shard],
-    next: &Shard,
-) -> Result<Arc<TreeHead>> {
+async fn freeze_before(logs: &Logs, shards: &[Shard], next: &Shard) -> Result<Arc<TreeHead>> {
     let before = shards
         .iter()
         .rfind(|shard| shard.kind == next.kind && shard.number < next.number)

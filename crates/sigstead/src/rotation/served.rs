@@ -235,7 +235,11 @@ mod tests {
             Some(uri.to_string())
         };
         assert_eq!(claimed("/ctlog-2/ct/v1/get-sth").unwrap(), "/ct/v1/get-sth");
-        for other in ["/ctlog/ct/v1/get-sth", "/ctlog-22/ct/v1/get-sth", "/ctlog-2/x"] {
+        for other in [
+            "/ctlog/ct/v1/get-sth",
+            "/ctlog-22/ct/v1/get-sth",
+            "/ctlog-2/x",
+        ] {
             assert_eq!(claimed(other), None, "{other}");
         }
     }

@@ -4,14 +4,14 @@
 use super::config::{Config, TlsConfig};
 use super::roles::Running;
 use crate::cli::Role;
-use crate::compose::router;
+use crate::compose::Part;
+use crate::relocation::Front;
 use ::service::access::Access;
 use ::service::listen::{self, Options};
 use ::service::shutdown::Shutdown;
 use ::service::tls::{Files, Tls};
 use anyhow::{Context, Result, bail};
 use listenfd::ListenFd;
-use prometheus::Registry;
 use std::net::SocketAddr;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
@@ -20,7 +20,7 @@ use tokio::task::JoinHandle;
 /// Bound addresses, each with its roles.
 pub(super) struct Addresses {
     bound: Vec<Address>,
-    pub(super) admin: Option<TcpListener>,
+    admin: Option<TcpListener>,
     tls: Option<Tls>,
 }
 
@@ -60,41 +60,59 @@ impl Addresses {
         Ok(Self { bound, admin, tls })
     }
 
-    /// Serves; gives the lines of the first screen and the tasks that end with the listeners.
+    /// The roles of each listener.
+    pub(super) fn roles(&self) -> Vec<Vec<Role>> {
+        let bound = self.bound.iter();
+        bound.map(|address| address.roles.clone()).collect()
+    }
+
+    /// The lines of the first screen.
+    pub(super) fn screen(&self, parts: &[Part]) -> Result<String> {
+        let scheme = match &self.tls {
+            Some(_) => "https",
+            None => "http",
+        };
+        let mut screen = String::new();
+        if let Some(admin) = &self.admin {
+            screen += &format!("metrics on http://{}/metrics\n", admin.local_addr()?);
+        }
+        for address in &self.bound {
+            let base = format!("{scheme}://{}", address.listener.local_addr()?);
+            let here = parts
+                .iter()
+                .filter(|part| address.roles.contains(&part.role));
+            screen.extend(here.map(|part| part.screen(&base)));
+        }
+        Ok(screen)
+    }
+
+    /// Serves; gives the tasks that end with the listeners.
     pub(super) fn serve(
         self,
-        running: &Running,
+        front: &Front<Running>,
         access: &Access,
         shutdown: &Shutdown,
-    ) -> Result<(String, Vec<JoinHandle<Result<()>>>)> {
-        let (mut screen, mut tasks) = (String::new(), Vec::new());
-        let scheme = match &self.tls {
-            Some(tls) => {
-                // It ends with the runtime.
-                tokio::spawn(tls.follow()?);
-                "https"
-            }
-            None => {
-                tokio::spawn(ignore_hangups()?);
-                "http"
-            }
-        };
-        for address in self.bound {
-            let parts = || {
-                let parts = running.parts().iter();
-                parts.filter(|part| address.roles.contains(&part.role))
-            };
-            let router = router(parts());
-            let base = format!("{scheme}://{}", address.listener.local_addr()?);
-            screen.extend(parts().map(|part| part.screen(&base)));
+    ) -> Result<Vec<JoinHandle<Result<()>>>> {
+        match &self.tls {
+            // They end with the runtime.
+            Some(tls) => drop(tokio::spawn(tls.follow()?)),
+            None => drop(tokio::spawn(ignore_hangups()?)),
+        }
+        if let Some(listener) = self.admin {
+            let monitoring = front.router(self.bound.len());
+            tokio::spawn(listen::serve(listener, monitoring, shutdown.clone()));
+        }
+        let mut tasks = Vec::new();
+        for (place, address) in self.bound.into_iter().enumerate() {
             let options = Options {
                 tls: self.tls.clone(),
                 access: access.clone(),
             };
+            let router = front.router(place);
             let serving = listen::serve_with(address.listener, options, router, shutdown.clone());
             tasks.push(tokio::spawn(async move { Ok(serving.await?) }));
         }
-        Ok((screen, tasks))
+        Ok(tasks)
     }
 }
 
@@ -106,11 +124,6 @@ fn ignore_hangups() -> std::io::Result<impl Future<Output = ()> + Send + 'static
             tracing::info!("there is no certificate to be read again");
         }
     })
-}
-
-/// The counter of requests is of the process, not of an address.
-pub(super) fn access(config: &Config, registry: &Registry) -> Result<Access> {
-    Ok(Access::new(config.log.access, registry)?)
 }
 
 /// Reads certificate and key, so that their mistakes are told before an address is bound.

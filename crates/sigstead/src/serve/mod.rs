@@ -15,13 +15,13 @@ pub(crate) use init::run as init;
 use crate::cli::ServeArgs;
 use crate::exit::{Failure, Outcome};
 use crate::passphrase;
-use ::service::{health, listen, shutdown, telemetry};
+use crate::relocation::Front;
+use ::service::access::Access;
+use ::service::{shutdown, telemetry};
 use addresses::Addresses;
 use anyhow::{Context, Result};
-use clock::Clock;
 use config::Config;
-use prometheus::Registry;
-use roles::Running;
+use roles::Parts;
 use sd_notify::NotifyState;
 use std::io::Write;
 
@@ -100,33 +100,40 @@ pub(crate) fn run(args: ServeArgs) -> Result<Outcome, Failure> {
 
 async fn serve(config: Config, roles: Vec<crate::cli::Role>) -> Result<()> {
     // 1. The addresses: a taken port is told before a database is opened.
-    let mut addresses = Addresses::bind(&config, &roles).await?;
+    let addresses = Addresses::bind(&config, &roles).await?;
+    let access = Access::new(config.log.access)?;
     // 2. The roles, on what is there; each answers once.
-    let (clock, registry) = (Clock::system(), Registry::new());
-    let access = addresses::access(&config, &registry)?;
-    let running = Running::build(&config, &roles, &clock, &registry).await?;
-    let background = running.start().await?;
+    let parts = Parts::open(&config, &roles, addresses.roles(), access.clone())?;
+    let database = parts.database().await?;
+    let running = parts.build(database.as_ref()).await?;
     // 3. Serve, and say so.
     let (trigger, shutdown) = shutdown::pair();
     tokio::spawn(trigger.on_signals()?);
-    let mut screen = String::new();
-    if let Some(listener) = addresses.admin.take() {
-        screen += &format!("metrics on http://{}/metrics\n", listener.local_addr()?);
-        let router = health::metrics_router(registry).merge(running.health());
-        tokio::spawn(listen::serve(listener, router, shutdown.clone()));
-    }
-    let (text, serving) = addresses.serve(&running, &access, &shutdown)?;
-    screen += &text;
+    let screen = addresses.screen(running.parts())?;
+    let front = Front::new(running);
+    let serving = addresses.serve(&front, &access, &shutdown)?;
     say(&format!("{screen}ready\n"))?;
     tell_manager(&[NotifyState::Ready]);
+    let moving = async {
+        match (parts.layout().filter(|layout| layout.has_all()), database) {
+            (Some(layout), Some(database)) => {
+                let build = async |database: &_| parts.build(Some(database)).await;
+                front.watch(layout, database, build).await
+            }
+            // The folder is somebody else's: so is the move.
+            _ => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        () = shutdown.wait() => {}
+        failed = moving => failed?,
+    }
     // 4. Finish what is in hand: the requests, then the batches that they wait for, then what they stand on.
-    shutdown.wait().await;
     tell_manager(&[NotifyState::Stopping]);
     for task in serving {
         task.await.context("a listener's task failed")??;
     }
-    background.iter().for_each(|task| task.abort());
-    running.close().await;
+    front.close().await;
     Ok(())
 }
 

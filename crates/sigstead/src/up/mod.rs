@@ -1,21 +1,18 @@
 //! `sigstead up`: a whole Sigstore in one process.
 
-mod gate;
-mod relocate;
+mod running;
 mod screen;
 
 use crate::cli::UpArgs;
 use crate::compose::Issuers;
 use crate::exit::{Failure, Outcome};
 use crate::instance::{Instance, Layout};
+use crate::relocation::{self, Front};
 use anyhow::{Context, Result, anyhow, bail};
 use clock::Clock;
-use gate::Gate;
-use relocate::{Gates, Parts, Running, Slot};
+use running::{CLIENTS, MONITORING, Parts};
 use service::{listen, shutdown, telemetry};
 use std::net::SocketAddr;
-use std::sync::Arc;
-use tokio::sync::Mutex;
 use url::Url;
 
 pub(crate) fn run(args: UpArgs) -> Result<Outcome, Failure> {
@@ -51,7 +48,7 @@ async fn up(args: UpArgs, url: String, host: String) -> Result<()> {
     }
     // 3. The services, on one router; each answers once.
     let database = args.database.or_file_in(&instance.layout);
-    let database = relocate::settle(&instance.layout, database).await?;
+    let database = relocation::settle(&instance.layout, database).await?;
     let parts = Parts {
         issuers,
         outward: args.outward,
@@ -60,31 +57,29 @@ async fn up(args: UpArgs, url: String, host: String) -> Result<()> {
     let built = parts.build(&instance, &database).await?;
     instance.finish()?;
     // 4. The files that clients need, after what an interrupted rotation left to do.
-    let seen = built.services.settle().await?;
+    let running = built.start().await?;
+    let dev_issuer = running.dev_issuer();
     // 5. Serve, and say so.
     let (trigger, shutdown) = shutdown::pair();
     tokio::spawn(trigger.on_signals()?);
-    let gates = Gates {
-        clients: Gate::new(built.router()),
-        monitoring: Gate::new(built.metrics()),
-    };
+    let front = Front::new(running);
     if let Some(listener) = admin {
-        let metrics = gates.monitoring.router();
-        tokio::spawn(listen::serve(listener, metrics, shutdown.clone()));
+        let monitoring = front.router(MONITORING);
+        tokio::spawn(listen::serve(listener, monitoring, shutdown.clone()));
     }
-    let serving = tokio::spawn(listen::serve(listener, gates.clients.router(), shutdown));
-    screen::print(&instance, built.services.dev_issuer.as_deref(), args.json)?;
-    let running = Running::new(built, seen);
-    let running: Slot = Arc::new(Mutex::new(Some(running)));
-    let moving = relocate::watch(parts, gates, instance, running.clone(), database);
+    let serving = tokio::spawn(listen::serve(listener, front.router(CLIENTS), shutdown));
+    screen::print(&instance, dev_issuer.as_deref(), args.json)?;
+    let build = async |database: &_| {
+        let built = parts.build(&instance, database).await?;
+        built.start().await
+    };
+    let moving = front.watch(&instance.layout, database, build);
     // 6. Finish what is in hand.
     tokio::select! {
         served = serving => served.context("the listener's task failed")??,
         failed = moving => failed?,
     }
-    if let Some(running) = running.lock().await.take() {
-        running.close().await;
-    }
+    front.close().await;
     Ok(())
 }
 

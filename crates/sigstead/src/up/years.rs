@@ -5,6 +5,8 @@ use super::*;
 use crate::cli::{Cli, Command, OutwardArgs};
 use crate::commands::rotate::run_by;
 use crate::database::Database;
+use crate::relocation::Serving;
+use ::verifier::{Artifact, Match, Policy, Signer, TrustMaterial};
 use clap::Parser;
 use client::{Content, Signing};
 use clock::Hand;
@@ -12,12 +14,12 @@ use formats::bundle::Bundle;
 use formats::trust::{SigningConfig, TrustedRoot};
 use keys::Algorithm;
 use oidc::dev::DevIssuer;
+use running::Running;
 use std::path::Path;
 use std::time::{Duration, Instant};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 use tokio::task::JoinHandle;
-use ::verifier::{Artifact, Match, Policy, Signer, TrustMaterial};
 
 const DAY: i64 = 86_400;
 const EMAIL: &str = "alice@example.com";
@@ -70,13 +72,14 @@ async fn start(folder: &Path, address: SocketAddr, clock: &Clock) -> Up {
     let database = Database::File(instance.layout.database());
     let built = parts.build(&instance, &database).await.unwrap();
     instance.finish().unwrap();
-    let seen = built.services.settle().await.unwrap();
+    let running = built.start().await.unwrap();
     let (trigger, stop) = shutdown::pair();
-    let serving = tokio::spawn(listen::serve(listener, built.router(), stop));
-    let tuf = built.services.tuf().clone();
+    let clients = running.routers().swap_remove(CLIENTS);
+    let serving = tokio::spawn(listen::serve(listener, clients, stop));
+    let tuf = running.tuf().clone();
     Up {
         instance,
-        running: Running::new(built, seen),
+        running,
         tuf,
         trigger,
         serving,
@@ -125,7 +128,9 @@ impl Up {
             rekor_version: Some(rekor),
             clock: clock.clone(),
         };
-        client::sign(signing, Content::Digest([7; 32])).await.unwrap()
+        client::sign(signing, Content::Digest([7; 32]))
+            .await
+            .unwrap()
     }
 
     fn verify(&self, bundle: &Bundle, now: OffsetDateTime) {
@@ -149,13 +154,22 @@ impl Up {
         let chain = |ca: &formats::trust::CertificateAuthority| ca.cert_chain.clone();
         let id = |log: &formats::trust::LogInstance| log.log_id.clone();
         for (old, new) in [
-            (&before.certificate_authorities, &now.certificate_authorities),
+            (
+                &before.certificate_authorities,
+                &now.certificate_authorities,
+            ),
             (&before.timestamp_authorities, &now.timestamp_authorities),
         ] {
-            assert!(old.iter().all(|old| new.iter().any(|new| chain(new) == chain(old))));
+            assert!(
+                old.iter()
+                    .all(|old| new.iter().any(|new| chain(new) == chain(old)))
+            );
         }
         for (old, new) in [(&before.tlogs, &now.tlogs), (&before.ctlogs, &now.ctlogs)] {
-            assert!(old.iter().all(|old| new.iter().any(|new| id(new) == id(old))));
+            assert!(
+                old.iter()
+                    .all(|old| new.iter().any(|new| id(new) == id(old)))
+            );
         }
     }
 
@@ -171,18 +185,33 @@ impl Up {
             if expires > now + time::Duration::days(3) {
                 break;
             }
-            assert!(since.elapsed() < PATIENCE, "the timestamp ends on {expires}");
+            assert!(
+                since.elapsed() < PATIENCE,
+                "the timestamp ends on {expires}"
+            );
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
         let status = self.tuf.status().await.unwrap();
         assert!(status.warnings.is_empty(), "{:?}", status.warnings);
-        assert!(status.roles.iter().all(|role| role.expires_unix > now.unix_timestamp()));
+        assert!(
+            status
+                .roles
+                .iter()
+                .all(|role| role.expires_unix > now.unix_timestamp())
+        );
     }
 }
 
 async fn rotate(folder: &Path, words: &[&str], clock: &Clock, hand: &Hand) {
     let folder = folder.to_str().unwrap();
-    let all = ["sigstead", "rotate", words[0], "--data-dir", folder, "--yes"];
+    let all = [
+        "sigstead",
+        "rotate",
+        words[0],
+        "--data-dir",
+        folder,
+        "--yes",
+    ];
     let cli = Cli::try_parse_from(all.iter().chain(&words[1..])).unwrap();
     let Command::Rotate(args) = cli.command else {
         panic!("{words:?}");
@@ -216,7 +245,9 @@ async fn four_hundred_days_with_every_key_rotated_and_nothing_expired() {
     let began = Clock::system().now().replace_nanosecond(0).unwrap();
     let (clock, hand) = Clock::manual(began);
     let running = start(folder.path(), "127.0.0.1:0".parse().unwrap(), &clock).await;
-    let address: SocketAddr = running.instance.public.url["http://".len()..].parse().unwrap();
+    let address: SocketAddr = running.instance.public.url["http://".len()..]
+        .parse()
+        .unwrap();
     let first_root = running.trust("tuf_root.json");
     let mut trusted = running.root();
     let mut bundles = vec![running.sign(1, &clock).await, running.sign(2, &clock).await];
@@ -238,7 +269,9 @@ async fn four_hundred_days_with_every_key_rotated_and_nothing_expired() {
         bundles.push(running.sign(2, &clock).await);
         running.tuf_is_fresh(clock.now()).await;
         running.check_keeps(&trusted);
-        bundles.iter().for_each(|bundle| running.verify(bundle, clock.now()));
+        bundles
+            .iter()
+            .for_each(|bundle| running.verify(bundle, clock.now()));
         trusted = running.root();
         running.stop().await;
     }
@@ -247,7 +280,9 @@ async fn four_hundred_days_with_every_key_rotated_and_nothing_expired() {
     let running = start(folder.path(), address, &clock).await;
     running.tuf_is_fresh(clock.now()).await;
     bundles.push(running.sign(1, &clock).await);
-    bundles.iter().for_each(|bundle| running.verify(bundle, clock.now()));
+    bundles
+        .iter()
+        .for_each(|bundle| running.verify(bundle, clock.now()));
     let root = running.root();
     let counts = [
         root.certificate_authorities.len(),

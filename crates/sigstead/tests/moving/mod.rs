@@ -65,12 +65,7 @@ impl Site {
 
     pub(crate) fn up(&self, words: &[&str]) -> Server {
         let all = [&["up", "--json", "--listen", "127.0.0.1:0"], words].concat();
-        let mut command = self.command(&all);
-        let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
-        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        let screen = lines.next().unwrap().unwrap();
-        assert_eq!(lines.next().unwrap().unwrap(), "ready", "{screen}");
-        Server { child }
+        Server::start(self.command(&all))
     }
 
     /// Signs a file of its own; answers the bundle's name.
@@ -126,6 +121,14 @@ pub(crate) struct Server {
 }
 
 impl Server {
+    /// Starts it and waits until it is ready.
+    pub(crate) fn start(mut command: Command) -> Self {
+        let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        while lines.next().unwrap().unwrap() != "ready" {}
+        Self { child }
+    }
+
     /// Asks it to end, as a service manager does, and waits until it did.
     pub(crate) fn stop(mut self) {
         let id = self.child.id().to_string();

@@ -2,4 +2,5 @@
 
 pub(crate) mod first_signature;
 pub(crate) mod log;
+pub(crate) mod start;
 pub(crate) mod verify;

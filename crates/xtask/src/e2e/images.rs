@@ -22,6 +22,7 @@ pub(crate) fn run(tools: &Tools, instance: &Instance, folder: &Path) -> Result<(
         instance,
         token: instance.token(EMAIL)?,
         folder: folder.to_owned(),
+        legacy: Legacy::of_cosign_3(cosign),
     };
     for rekor in [1, 2] {
         let image = registry.push_image(&format!("bundle-v{rekor}"))?;
@@ -32,15 +33,61 @@ pub(crate) fn run(tools: &Tools, instance: &Instance, folder: &Path) -> Result<(
     }
     images.legacy(&registry)?;
     our_images::run(&images, &registry, tools.strace.as_deref())?;
+    match &tools.cosign_2 {
+        Some(cosign) => {
+            let images = Images {
+                legacy: Legacy::of_cosign_2(cosign),
+                ..images.clone()
+            };
+            images.legacy(&registry)?;
+            our_images::legacy(&images, &registry)?;
+        }
+        None => {
+            println!("SKIPPED: images of cosign 2 itself; `cargo xtask e2e --cosign-2` installs it")
+        }
+    }
     private::run(&images, program, &registry)
 }
 
+/// A cosign that reads and writes the layout of version 2.
+#[derive(Clone)]
+pub(super) struct Legacy {
+    program: PathBuf,
+    /// What makes it do so.
+    signing: &'static [&'static str],
+    checking: &'static [&'static str],
+    /// Name of its images.
+    pub(super) image: &'static str,
+}
+
+impl Legacy {
+    fn of_cosign_3(program: &Path) -> Self {
+        Self {
+            program: program.to_owned(),
+            signing: &["--new-bundle-format=false", "--use-signing-config=false"],
+            checking: &["--new-bundle-format=false"],
+            image: "legacy",
+        }
+    }
+
+    fn of_cosign_2(program: &Path) -> Self {
+        Self {
+            program: program.to_owned(),
+            signing: &[],
+            checking: &[],
+            image: "legacy-2",
+        }
+    }
+}
+
 /// Who signs and verifies, and with what.
+#[derive(Clone)]
 pub(super) struct Images<'a> {
     pub(super) cosign: PathBuf,
     pub(super) instance: &'a Instance,
     pub(super) token: String,
     pub(super) folder: PathBuf,
+    pub(super) legacy: Legacy,
 }
 
 impl Images<'_> {
@@ -95,11 +142,11 @@ impl Images<'_> {
 
     /// The layout of cosign 2: a tag `sha256-….sig`, the signed entry timestamp in an annotation.
     fn legacy(&self, registry: &Registry) -> Result<()> {
-        let image = registry.push_image("legacy")?;
+        let image = registry.push_image(self.legacy.image)?;
         let mut command = self.legacy_signing("sign");
         expect(command.arg(&image), 0, "cosign sign, legacy layout")?;
         if !registry
-            .tags("legacy")?
+            .tags(self.legacy.image)?
             .iter()
             .any(|tag| tag.ends_with(".sig"))
         {
@@ -117,19 +164,15 @@ impl Images<'_> {
                 )?;
             }
         }
-        Ok(())
+        let what = format!("sigstead verify, {} of cosign", self.legacy.image);
+        self.holds(&image, &[], 1, &what)
     }
 
     /// cosign as version 2 signs.
     pub(super) fn legacy_signing(&self, verb: &str) -> Command {
         let url = &self.instance.url;
-        let mut command = Command::new(&self.cosign);
-        command.args([
-            verb,
-            "--yes",
-            "--new-bundle-format=false",
-            "--use-signing-config=false",
-        ]);
+        let mut command = Command::new(&self.legacy.program);
+        command.args([verb, "--yes"]).args(self.legacy.signing);
         command.args([
             "--identity-token",
             &self.token,
@@ -146,13 +189,9 @@ impl Images<'_> {
 
     /// cosign as version 2 verifies.
     pub(super) fn legacy_checking(&self, verb: &str, identity: &str) -> Command {
-        let mut command = Command::new(&self.cosign);
-        command.args([
-            verb,
-            "--new-bundle-format=false",
-            "--certificate-identity",
-            identity,
-        ]);
+        let mut command = Command::new(&self.legacy.program);
+        command.arg(verb).args(self.legacy.checking);
+        command.args(["--certificate-identity", identity]);
         command.args([
             "--certificate-oidc-issuer",
             &self.instance.oidc,

@@ -17,7 +17,7 @@ mod rotate;
 mod shards;
 mod tuf;
 
-use crate::tools::Tools;
+use crate::tools::{Tools, install_cosign_2};
 use anyhow::Result;
 use clap::{Args, ValueEnum};
 pub(crate) use clients::{Client, EMAIL, Form, all as all_clients};
@@ -32,6 +32,10 @@ pub(crate) struct Options {
     /// This part alone
     #[arg(long, value_name = "PART")]
     only: Option<Part>,
+
+    /// Install cosign 2 as well, for images; it takes minutes, and later runs use it
+    #[arg(long)]
+    cosign_2: bool,
 }
 
 /// Parts that can be run alone.
@@ -57,6 +61,9 @@ enum Part {
 
 pub(crate) fn run(options: &Options) -> Result<()> {
     build_release()?;
+    if options.cosign_2 {
+        install_cosign_2()?;
+    }
     let tools = Tools::prepare()?;
     let wanted = |part| options.only.is_none_or(|only| only == part);
     let start = Instant::now();

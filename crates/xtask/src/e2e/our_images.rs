@@ -24,7 +24,7 @@ pub(super) fn run(images: &Images<'_>, registry: &Registry, strace: Option<&Path
 
 /// Images that cosign signed and attested before.
 fn theirs(images: &Images<'_>, registry: &Registry) -> Result<()> {
-    for name in ["bundle-v1", "bundle-v2", "legacy"] {
+    for name in ["bundle-v1", "bundle-v2"] {
         let image = registry.push_image(name)?;
         images.holds(
             &image,
@@ -71,13 +71,13 @@ fn ours(images: &Images<'_>, registry: &Registry, rekor: &str) -> Result<()> {
 }
 
 /// The layout of cosign 2: our layer beside cosign's, in both tags.
-fn legacy(images: &Images<'_>, registry: &Registry) -> Result<()> {
-    let image = registry.push_image("legacy")?;
+pub(super) fn legacy(images: &Images<'_>, registry: &Registry) -> Result<()> {
+    let image = registry.push_image(images.legacy.image)?;
     let mut sign = images.ours("sign");
     images.said(sign.arg("--legacy").arg(&image), "sigstead sign --legacy")?;
     images.holds(&image, &[], 2, "sigstead verify, legacy layout")?;
 
-    let image = registry.push_image("ours-legacy")?;
+    let image = registry.push_image(&format!("ours-{}", images.legacy.image))?;
     let mut sign = images.ours("sign");
     images.said(sign.arg("--legacy").arg(&image), "sigstead sign --legacy")?;
     let what = "cosign verify, legacy layout, of ours";
@@ -305,7 +305,7 @@ impl Images<'_> {
     }
 
     /// Verifies an image of which so many signatures hold, and none fails.
-    fn holds(&self, image: &str, more: &[&str], want: usize, what: &str) -> Result<()> {
+    pub(super) fn holds(&self, image: &str, more: &[&str], want: usize, what: &str) -> Result<()> {
         let mut verify = self.verifying();
         let report = json(verify.args(more).arg("--json").arg(image), 0, what)?;
         if count(&report) != want {

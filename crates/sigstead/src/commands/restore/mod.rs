@@ -181,6 +181,10 @@ async fn prepare(
     let given = compare::of_this_instance(&opened.given, &description, &public, &heads)?;
     let missing = compare::missing(&opened.survey, &public, &given)?;
     compare::refuse(&missing, &args.accept_shorter)?;
+    if matches!(database, Database::File(path) if !path.exists()) {
+        // A new file needs no look into it, and must not be taken for somebody's after a kill.
+        place::mark(layout, &opened.survey.about)?;
+    }
     let store = database.open(true).await?;
     if !place.goes_on() {
         place::check_empty(&*store, &opened.survey, database).await?;

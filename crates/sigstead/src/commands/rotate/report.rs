@@ -78,7 +78,8 @@ pub(super) fn waits(
         let by = if by_us { "command" } else { "server" };
         let urls = plan.records().iter().map(|record| url(record, public));
         let urls: Vec<String> = urls.collect();
-        let text = json!({"done": false, "by": by, "waits_until": until, "next": names, "urls": urls});
+        let text =
+            json!({"done": false, "by": by, "waits_until": until, "next": names, "urls": urls});
         print(&serde_json::to_string_pretty(&text)?);
         return Ok(());
     }

@@ -163,7 +163,9 @@ impl Succession {
             (_, false) => ", under the root that there is",
         };
         let mut plan = match self.is_under_way {
-            true => "A rotation is under way; it will be finished, and no other begun:\n".to_owned(),
+            true => {
+                "A rotation is under way; it will be finished, and no other begun:\n".to_owned()
+            }
             false => String::new(),
         };
         let published = match &self.record.schedule.published {
@@ -220,7 +222,10 @@ impl Succession {
                  Sooner: sigstead rotate {} --propagation 0s --yes\n",
                 self.record.role.name()
             ),
-            None => format!("{new} signs; {old} is closed. Its key is in {}.\n", keys.display()),
+            None => format!(
+                "{new} signs; {old} is closed. Its key is in {}.\n",
+                keys.display()
+            ),
         };
         if driven.by_us {
             said += "Nobody serves the folder; the next `sigstead up` serves with the new key.\n";

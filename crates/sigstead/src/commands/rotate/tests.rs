@@ -418,8 +418,14 @@ async fn each_key_of_a_stopped_instance_is_followed_by_the_next() {
         trusted(path, "certificateAuthorities")[3]["certChain"]["certificates"][1],
         roots[2]
     );
-    assert_eq!(described(path).format, 3, "older releases must not serve it");
-    let store = tlog::store::sqlite(&path.join("sigstead.db")).await.unwrap();
+    assert_eq!(
+        described(path).format,
+        3,
+        "older releases must not serve it"
+    );
+    let store = tlog::store::sqlite(&path.join("sigstead.db"))
+        .await
+        .unwrap();
     assert!(is_frozen(&*store, "ct").await);
     assert!(!is_frozen(&*store, "ct-2").await);
     store.close().await;
@@ -532,7 +538,11 @@ async fn a_planned_rotation_waits_for_its_time_and_any_start_goes_on() {
     by(&clock, path, &["log", "--yes"]).await.unwrap();
     assert_eq!(v2_url(path), format!("{URL}/shards/2"));
     let ends: Vec<bool> = tlogs(path).iter().map(|log| end_of_log(log)).collect();
-    assert_eq!(ends, [true, false, false, false], "late v2 clients are served");
+    assert_eq!(
+        ends,
+        [true, false, false, false],
+        "late v2 clients are served"
+    );
     hand.advance(3600);
     by(&clock, path, &["log", "--yes"]).await.unwrap();
     let ends: Vec<bool> = tlogs(path).iter().map(|log| end_of_log(log)).collect();
@@ -577,9 +587,13 @@ async fn what_a_stolen_key_signed_is_void_from_the_given_time_on() {
     let stolen = times::text(clock.now() - time::Duration::hours(2)).unwrap();
     let since = ["--compromised-since", stolen.as_str()];
     for (role, list) in LISTS {
-        by(&clock, path, &[&[role.name(), "--yes"][..], &since].concat())
-            .await
-            .unwrap();
+        by(
+            &clock,
+            path,
+            &[&[role.name(), "--yes"][..], &since].concat(),
+        )
+        .await
+        .unwrap();
         let ended = end(&trusted(path, list)[0]).unwrap();
         assert_eq!(times::text(ended).unwrap(), stolen, "{list}");
     }
@@ -598,7 +612,10 @@ async fn what_a_stolen_key_signed_is_void_from_the_given_time_on() {
         }
         let ended = end(&trusted(path, "certificateAuthorities")[0]).unwrap();
         assert_eq!(times::text(ended).unwrap(), expected);
-        assert_eq!(times::text(end(&tlogs(path)[0]).unwrap()).unwrap(), expected);
+        assert_eq!(
+            times::text(end(&tlogs(path)[0]).unwrap()).unwrap(),
+            expected
+        );
     }
     for (name, since, told) in [
         ("ca", "2001-01-01T00:00:00Z", "trusted since"),
@@ -625,11 +642,24 @@ async fn times_that_make_no_sense_are_refused_before_a_key_is_made() {
         vec!["ca", "--yes", "--at", "2001-01-01T00:00:00Z"],
         vec!["ca", "--yes", "--at", &soon, "--propagation", "25h"],
         vec!["ct", "--yes", "--compromised-since", &later],
-        vec!["tsa", "--yes", "--compromised-since", "2001-01-01T00:00:00Z"],
-        vec!["log", "--yes", "--compromised-since", "2001-01-01T00:00:00Z"],
+        vec![
+            "tsa",
+            "--yes",
+            "--compromised-since",
+            "2001-01-01T00:00:00Z",
+        ],
+        vec![
+            "log",
+            "--yes",
+            "--compromised-since",
+            "2001-01-01T00:00:00Z",
+        ],
     ] {
         let refused = by(&clock, path, &words).await.unwrap_err();
-        assert!(matches!(refused, Failure::Usage(_)), "{words:?}: {refused:?}");
+        assert!(
+            matches!(refused, Failure::Usage(_)),
+            "{words:?}: {refused:?}"
+        );
     }
     let keys = std::fs::read_dir(path.join("keys")).unwrap();
     let folders = keys.filter(|entry| entry.as_ref().unwrap().path().is_dir());
@@ -652,7 +682,11 @@ async fn the_status_names_every_key_and_what_to_do_next() {
         status::Status::new(&description, &public, clock.now()).unwrap()
     };
     let now = status(&clock);
-    let states: Vec<_> = now.keys.iter().map(|key| (key.name.as_str(), key.state)).collect();
+    let states: Vec<_> = now
+        .keys
+        .iter()
+        .map(|key| (key.name.as_str(), key.state))
+        .collect();
     use status::State::{Active, Pending, Replaced};
     assert_eq!(
         states,
@@ -674,8 +708,15 @@ async fn the_status_names_every_key_and_what_to_do_next() {
     assert_eq!(late.warnings[0].command, "sigstead rotate tsa --yes");
     hand.advance(1050 * 86_400);
     let old = status(&clock);
-    let commands: Vec<_> = old.warnings.iter().map(|one| one.command.as_str()).collect();
-    assert_eq!(commands, ["sigstead rotate ca --yes", "sigstead rotate tsa --yes"]);
+    let commands: Vec<_> = old
+        .warnings
+        .iter()
+        .map(|one| one.command.as_str())
+        .collect();
+    assert_eq!(
+        commands,
+        ["sigstead rotate ca --yes", "sigstead rotate tsa --yes"]
+    );
 }
 
 /// Two processes on one database, each with its own copy of the data folder, copied while the rotations wait.

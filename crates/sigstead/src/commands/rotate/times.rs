@@ -102,7 +102,9 @@ pub(super) fn check_compromised(
 fn default_propagation(host: &str) -> Duration {
     let is_loopback = host == "localhost"
         || host.ends_with(".localhost")
-        || host.parse().is_ok_and(|address: IpAddr| address.is_loopback());
+        || host
+            .parse()
+            .is_ok_and(|address: IpAddr| address.is_loopback());
     match is_loopback {
         true => Duration::ZERO,
         false => PROPAGATION,

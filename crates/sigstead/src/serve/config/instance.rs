@@ -5,7 +5,7 @@ use crate::cli::{KeyType, OutwardArgs, Role, WitnessMode};
 use crate::commands::input::read_limited;
 use crate::compose::Issuers;
 use crate::database::Database;
-use crate::instance::{Urls, host_of};
+use crate::instance::{Layout, Urls, host_of};
 use crate::serve::table::{Problems, Section, Value};
 use anyhow::{Context, Result, bail};
 use std::net::SocketAddr;
@@ -51,7 +51,11 @@ impl InstanceConfig {
     /// Where the logs are.
     pub(crate) fn database(&self) -> Result<Database> {
         match &self.database {
-            None => Ok(Database::File(self.data_dir.join("sigstead.db"))),
+            None => {
+                let layout = Layout::read_only(&self.data_dir);
+                let moved = Database::recorded_in(&layout);
+                Ok(moved.unwrap_or_else(|| Database::File(layout.database())))
+            }
             Some(DatabaseConfig::Named(database)) => Ok(database.clone()),
             Some(DatabaseConfig::UrlFile(path)) => {
                 let place = || format!("database_url_file {}", path.display());

@@ -14,6 +14,11 @@
 //! At no moment can both be appended to: the target is not served before step 7, and the source takes nothing after step 5.
 //! When the target fails between 5 and 7, the fence of the source is taken away again and it serves on.
 
+mod gate;
+mod switch;
+
+pub(crate) use switch::{Front, Serving, settle};
+
 use crate::commands::backup::{published, put_tuf};
 use crate::database::Database;
 use crate::instance::{Layout, PublicHalf, Role, Shard, describe, write_secretly};
@@ -116,6 +121,31 @@ pub(crate) async fn cut_over(
             failed.save(layout)?;
             Err(error)
         }
+    }
+}
+
+/// Where the logs are when a configuration still names the place that they were moved from.
+pub(crate) async fn follow(layout: &Layout, named: Database) -> Result<Database> {
+    let Some(moved) = Database::recorded_in(layout).filter(|moved| *moved != named) else {
+        return Ok(named);
+    };
+    // One that is away or gone tells so when it is opened to be served.
+    let Ok(store) = named.open_beside().await else {
+        return Ok(named);
+    };
+    let fence = store.fence().await;
+    store.close().await;
+    match fence? {
+        Some(Fence {
+            state: FenceState::Moved,
+            ..
+        }) => {
+            tracing::warn!(
+                "the logs were moved from {named} to {moved}, which is served; write it into the configuration"
+            );
+            Ok(moved)
+        }
+        _ => Ok(named),
     }
 }
 

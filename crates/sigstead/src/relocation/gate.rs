@@ -33,25 +33,35 @@ impl Gate {
         Router::new().fallback(forward).with_state(self.clone())
     }
 
-    /// Waits for the requests in hand; those that come later wait for the exchange. `None` when they take too long.
-    ///
-    /// At first for a moment without any, and nobody waits: a request in hand may ask this very server for the keys of its
-    /// development issuer, and must not wait for itself.
-    pub(super) async fn close(&self, patience: Duration) -> Option<Closed> {
-        let idle = async {
-            loop {
-                match self.0.clone().try_write_owned() {
-                    Ok(closed) => return closed,
-                    Err(_) => tokio::time::sleep(POLL).await,
-                }
-            }
-        };
-        if let Ok(closed) = timeout(patience / 2, idle).await {
-            return Some(Closed(closed));
-        }
-        let closed = timeout(patience / 2, self.0.clone().write_owned()).await;
-        closed.ok().map(Closed)
+    fn try_close(&self) -> Option<Closed> {
+        self.0.clone().try_write_owned().ok().map(Closed)
     }
+}
+
+/// Waits for the requests in hand at all gates; those that come later wait for the exchange. `None` when they take too long.
+///
+/// At first for a moment without any, and nobody waits: a request in hand may ask this very process for the keys of its
+/// development issuer, and must not wait for itself.
+pub(super) async fn close_all(gates: &[Gate], patience: Duration) -> Option<Vec<Closed>> {
+    let idle = async {
+        loop {
+            if let Some(closed) = gates.iter().map(Gate::try_close).collect() {
+                return closed;
+            }
+            tokio::time::sleep(POLL).await;
+        }
+    };
+    if let Ok(closed) = timeout(patience / 2, idle).await {
+        return Some(closed);
+    }
+    let in_turn = async {
+        let mut closed = Vec::new();
+        for gate in gates {
+            closed.push(Closed(gate.0.clone().write_owned().await));
+        }
+        closed
+    };
+    timeout(patience / 2, in_turn).await.ok()
 }
 
 impl Closed {
@@ -90,6 +100,11 @@ mod tests {
         Router::new().route("/", get(move || async move { answer }))
     }
 
+    async fn close(gate: &Gate, millis: u64) -> Option<Closed> {
+        let closed = close_all(std::slice::from_ref(gate), Duration::from_millis(millis)).await?;
+        closed.into_iter().next()
+    }
+
     async fn ask(router: Router) -> String {
         let request = http::Request::get("/").body(Body::empty()).unwrap();
         let response = router.oneshot(request).await.unwrap();
@@ -103,7 +118,7 @@ mod tests {
     async fn requests_wait_for_the_exchange() {
         let gate = Gate::new(router("old"));
         assert_eq!(ask(gate.router()).await, "old");
-        let closed = gate.close(Duration::from_secs(1)).await.unwrap();
+        let closed = close(&gate, 1000).await.unwrap();
         let waiting = tokio::spawn(ask(gate.router()));
         tokio::task::yield_now().await;
         assert!(!waiting.is_finished());
@@ -127,9 +142,9 @@ mod tests {
         let gate = Gate::new(slow);
         let asked = tokio::spawn(ask(gate.router()));
         tokio::time::sleep(Duration::from_millis(20)).await;
-        assert!(gate.close(Duration::from_millis(20)).await.is_none());
+        assert!(close(&gate, 20).await.is_none());
         go.send(()).unwrap();
         assert_eq!(asked.await.unwrap(), "slow");
-        assert!(gate.close(Duration::from_secs(1)).await.is_some());
+        assert!(close(&gate, 1000).await.is_some());
     }
 }
