@@ -5,14 +5,14 @@ use crate::cli::backup::MigrateArgs;
 use crate::database::Database;
 use crate::exit::{Failure, Outcome};
 use crate::instance::{Layout, describe};
-use crate::relocation::{Moved, Relocation, cut_over, logs};
+use crate::relocation::{Moved, Relocation, catch_up, cut_over, logs};
 use anyhow::{Context, Result, bail};
 use serde_json::json;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tlog::Store;
-use tlog::copy::{self, Target};
+use tlog::copy;
 use tlog::store::{Fence, FenceState};
 
 /// Entries that the cut-over may be left with: some tenths of a second.
@@ -105,19 +105,17 @@ async fn pass(
     name: &str,
     quiet: bool,
 ) -> Result<u64> {
-    let newest = copy::newest(&**source, name).await?;
-    let (head, _) = newest.with_context(|| format!("log {name} is gone"))?;
-    let mut copy = Target::open(target.clone(), name, &head).await?;
-    copy::check_prefix(source.clone(), &copy).await?;
-    let before = copy.size();
+    let there = copy::newest(&**target, name).await?;
+    let before = there.map_or(0, |(head, _)| head.size);
     let bar = bar(name, quiet);
-    bar.set_length(head.size);
-    bar.set_position(before);
-    let mut progress = |done| bar.set_position(done);
-    let followed = copy::follow(&**source, &mut copy, head.size, &mut progress).await;
+    let mut progress = |done, size| {
+        bar.set_length(size);
+        bar.set_position(done);
+    };
+    let copied = catch_up(source, target, name, &mut progress).await;
     bar.finish_and_clear();
-    followed?;
-    Ok(head.size - before)
+    let (copy, ..) = copied?;
+    Ok(copy.size().saturating_sub(before))
 }
 
 /// Marks the target as being filled. One that has logs and no mark may be served by somebody: it is refused.

@@ -26,10 +26,16 @@ use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
 use std::io::ErrorKind;
 use std::sync::Arc;
-use tlog::Store;
-use tlog::copy::{self, Target};
-use tlog::store::{Fence, FenceState};
+use std::time::Duration;
+use tlog::copy::{self, CopyError, Target};
+use tlog::store::{CommitError, Fence, FenceState};
+use tlog::{Store, TreeHead};
 use tuf::{Folder, SharedStore, Store as _};
+
+/// How often a log's copy begins again behind somebody who was first.
+const RETRIES: usize = 8;
+/// The pause before it.
+const PERIOD: Duration = Duration::from_millis(250);
 
 /// `move.json`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -218,6 +224,50 @@ pub(crate) async fn logs(layout: &Layout, store: &dyn Store) -> Result<Vec<Strin
     Ok(names)
 }
 
+/// Copies what a log has committed, behind what is there already. Answers the copy, the head that it has now, and whether
+/// that one is frozen. `progress` is told the entries done and their number.
+///
+/// A try that was killed may have left a transaction with a server, which ends in its own time: when that one was first,
+/// copying begins again behind it.
+pub(crate) async fn catch_up(
+    source: &Arc<dyn Store>,
+    target: &Arc<dyn Store>,
+    name: &str,
+    progress: &mut (dyn FnMut(u64, u64) + Send),
+) -> Result<(Target, TreeHead, bool)> {
+    for _ in 0..RETRIES {
+        match try_catch_up(source, target, name, progress).await {
+            Err(error) if is_conflict(&error) => tokio::time::sleep(PERIOD).await,
+            done => return done,
+        }
+    }
+    try_catch_up(source, target, name, progress).await
+}
+
+async fn try_catch_up(
+    source: &Arc<dyn Store>,
+    target: &Arc<dyn Store>,
+    name: &str,
+    progress: &mut (dyn FnMut(u64, u64) + Send),
+) -> Result<(Target, TreeHead, bool)> {
+    let newest = copy::newest(&**source, name).await?;
+    let (head, frozen) = newest.with_context(|| format!("log {name} is gone"))?;
+    let mut copy = Target::open(target.clone(), name, &head).await?;
+    copy::check_prefix(source.clone(), &copy).await?;
+    let mut progress = |done| progress(done, head.size);
+    progress(copy.size());
+    copy::follow(&**source, &mut copy, head.size, &mut progress).await?;
+    Ok((copy, head, frozen))
+}
+
+fn is_conflict(error: &anyhow::Error) -> bool {
+    let source = match error.downcast_ref() {
+        Some(CopyError::Commit { source, .. }) => source,
+        _ => return false,
+    };
+    matches!(source, CommitError::Conflict)
+}
+
 async fn copy_rest(
     layout: &Layout,
     source: &Arc<dyn Store>,
@@ -225,11 +275,7 @@ async fn copy_rest(
 ) -> Result<Vec<Moved>> {
     let mut moved = Vec::new();
     for name in logs(layout, &**source).await? {
-        let newest = copy::newest(&**source, &name).await?;
-        let (head, frozen) = newest.with_context(|| format!("log {name} is gone"))?;
-        let mut copy = Target::open(target.clone(), &name, &head).await?;
-        copy::check_prefix(source.clone(), &copy).await?;
-        copy::follow(&**source, &mut copy, head.size, &mut |_| {}).await?;
+        let (copy, head, frozen) = catch_up(source, target, &name, &mut |_, _| {}).await?;
         copy.finish(&head, frozen).await?;
         // What is there now is what was here: size, root, checkpoint.
         let there = copy::newest(&**target, &name).await?;
