@@ -66,7 +66,8 @@ pub(crate) struct TimingArgs {
     #[arg(long, value_name = "TIME", value_parser = parse_time)]
     pub(crate) at: Option<OffsetDateTime>,
     /// How long clients are given to learn of the new key before it signs: 90s, 30m, 25h, 7d [default: 25h, longer than
-    /// policy-controller keeps a trusted root; 0s where the URL is this machine's own]
+    /// policy-controller keeps a trusted root; 0s where the URL is this machine's own: a signature that is begun just before
+    /// may fail then, 5s spare it]
     #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
     pub(crate) propagation: Option<Duration>,
     /// Others have had the old key since then, RFC 3339: what it signed since is void, and signing goes over at once

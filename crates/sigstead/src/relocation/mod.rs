@@ -17,7 +17,7 @@
 mod gate;
 mod switch;
 
-pub(crate) use switch::{Front, Serving, settle};
+pub(crate) use switch::{Front, Serving, end, settle};
 
 use crate::commands::backup::{published, put_tuf};
 use crate::database::Database;

@@ -8,6 +8,7 @@ use anyhow::{Context, Result};
 use axum::Router;
 use std::time::Duration;
 use tokio::sync::Mutex;
+use tokio::task::JoinHandle;
 
 /// How often `move.json` is looked for.
 const PERIOD: Duration = Duration::from_millis(250);
@@ -21,6 +22,15 @@ pub(crate) trait Serving {
 
     /// Finishes what is in hand and closes the database.
     async fn close(self);
+}
+
+/// Ends tasks that see to services; when it answers they have let go of what they held.
+pub(crate) async fn end(tasks: Vec<JoinHandle<()>>) {
+    for task in tasks {
+        task.abort();
+        // It was cancelled, or had ended.
+        let _ = task.await;
+    }
 }
 
 /// The services in force, and the ways to them.

@@ -167,7 +167,7 @@ impl Serving for Running {
     }
 
     async fn close(self) {
-        self.tasks.iter().for_each(JoinHandle::abort);
+        relocation::end(self.tasks).await;
         // They stand on the database, too.
         drop(self.routers);
         for part in self.parts {

@@ -4,7 +4,7 @@ use crate::cli::{OutwardArgs, Role};
 use crate::compose::{self, Issuers, Services, Settings};
 use crate::database::Database;
 use crate::instance::Instance;
-use crate::relocation::Serving;
+use crate::relocation::{self, Serving};
 use anyhow::Result;
 use axum::Router;
 use clock::Clock;
@@ -91,7 +91,7 @@ impl Serving for Running {
     }
 
     async fn close(self) {
-        self.tasks.iter().for_each(JoinHandle::abort);
+        relocation::end(self.tasks).await;
         self.built.services.close().await;
     }
 }
