@@ -537,7 +537,7 @@ async fn a_planned_rotation_waits_for_its_time_and_any_start_goes_on() {
     hand.advance(3601);
     by(&clock, path, &["log", "--yes"]).await.unwrap();
     assert_eq!(v2_url(path), format!("{URL}/shards/2"));
-    let ends: Vec<bool> = tlogs(path).iter().map(|log| end_of_log(log)).collect();
+    let ends: Vec<bool> = tlogs(path).iter().map(end_of_log).collect();
     assert_eq!(
         ends,
         [true, false, false, false],
@@ -545,7 +545,7 @@ async fn a_planned_rotation_waits_for_its_time_and_any_start_goes_on() {
     );
     hand.advance(3600);
     by(&clock, path, &["log", "--yes"]).await.unwrap();
-    let ends: Vec<bool> = tlogs(path).iter().map(|log| end_of_log(log)).collect();
+    let ends: Vec<bool> = tlogs(path).iter().map(end_of_log).collect();
     assert_eq!(ends, [true, false, true, false]);
 }
 
