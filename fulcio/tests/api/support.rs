@@ -137,9 +137,10 @@ pub(crate) async fn ct_log(
     let signer = Signer::in_memory(Purpose::CtLog, Algorithm::EcdsaP256).unwrap();
     let key = signer.public_key().clone();
     let origin = ct::CtLog::origin_of("ct.example", number);
+    let name = format!("ct-{number}");
     let log = tlog::Log::open(
         tlog::store::memory(),
-        &format!("ct-{number}"),
+        &name,
         ct::CtLog::head_signer_of(&origin, signer.clone()),
         clock.clone(),
         tlog::Limits::default(),

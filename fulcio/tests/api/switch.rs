@@ -16,7 +16,7 @@ async fn the_next_ca_issues_from_the_switch_on() {
     let world = world().await;
     let (signer, next) = ca(now() + Duration::days(365)).await;
     assert_eq!(issued(&world).await[1].der(), world.chain[0].der());
-    world.ct.accept(&[next.clone()]);
+    world.ct.accept(std::slice::from_ref(&next));
     world.switch.issue_by(signer, next.clone()).unwrap();
     let chain = issued(&world).await;
     assert_eq!(
